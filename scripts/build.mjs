@@ -1,0 +1,86 @@
+// npm run build: types and JavaScript of every package, the service bundles, the addons.
+import fs from 'node:fs'
+import path from 'node:path'
+import { buildAddon } from './build-addon.mjs'
+import { bin, files, fingerprint, main, output, root, run, unlessFresh } from './run.mjs'
+import { ensureInstalled } from './setup.mjs'
+
+const TRANSPORTS = ['xtp-utp']
+const PACKAGES = ['xtp', ...TRANSPORTS]
+const isSource = name => /\.(ts|js|json)$/.test(name) && !name.endsWith('.test.ts')
+
+async function compile(name) {
+  const dir = `src/${name}`
+  const print = fingerprint(
+    files(
+      ['src/xtp', dir, 'tsconfig.base.json', 'scripts/build.mjs', 'package-lock.json'],
+      isSource
+    )
+  )
+  await unlessFresh(
+    `compiling ${name}`,
+    `tsc-${name}`,
+    print,
+    [`${dir}/dist/index.js`],
+    async () => {
+      const service = path.join(root, dir, 'dist/service.js')
+      fs.rmSync(path.join(root, dir, 'dist'), { recursive: true, force: true })
+      await run(bin('tsc'), ['-p', `${dir}/tsconfig.build.json`])
+      for (const file of files([dir], f => f.includes('/proto/'))) {
+        const to = path.join(
+          root,
+          dir,
+          'dist',
+          path.relative(path.join(root, dir), path.join(root, file))
+        )
+        fs.mkdirSync(path.dirname(to), { recursive: true })
+        fs.copyFileSync(path.join(root, file), to)
+      }
+      for (const licence of ['LICENSE-MIT', 'LICENSE-APACHE']) {
+        fs.copyFileSync(path.join(root, licence), path.join(root, dir, licence))
+      }
+      if (TRANSPORTS.includes(name)) {
+        await bundle(name, service)
+      }
+    }
+  )
+}
+
+/** One file for the child: it starts in a quarter of the time that separate modules take. */
+async function bundle(name, outfile) {
+  const { build } = await import('esbuild')
+  await build({
+    entryPoints: [path.join(root, 'src', name, 'main.ts')],
+    outfile,
+    bundle: true,
+    platform: 'node',
+    format: 'esm',
+    target: 'node22',
+    conditions: ['xtp:source'],
+    legalComments: 'eof',
+    // what is CommonJS inside the bundle still asks for node's modules with require
+    banner: {
+      js: "import { createRequire as xtpRequire } from 'node:module'\nconst require = xtpRequire(import.meta.url)"
+    },
+    logLevel: 'warning'
+  })
+}
+
+export async function build({ addons = true } = {}) {
+  await ensureInstalled()
+  for (const name of PACKAGES) {
+    await compile(name)
+  }
+  if (addons) {
+    for (const name of TRANSPORTS) {
+      await buildAddon(name)
+    }
+  }
+}
+
+if (process.argv[1] === import.meta.filename) {
+  await main(async () => {
+    await build()
+    console.log(`built ${PACKAGES.join(', ')} with node ${output(bin('node'), ['--version'])}`)
+  })
+}

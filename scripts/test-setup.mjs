@@ -1,0 +1,101 @@
+// What the tests need beyond a build: other Node versions, independent peers, native test builds.
+import { execFileSync } from 'node:child_process'
+import fs from 'node:fs'
+import os from 'node:os'
+import path from 'node:path'
+import { fetchVendor } from './fetch-vendor.mjs'
+import { bin, Failure, files, fingerprint, output, root, run, unlessFresh } from './run.mjs'
+
+const RUNTIMES = path.join(root, 'test/runtimes')
+
+/** Installs Node 22 and 26 from their npm packages, pinned in test/runtimes. */
+export async function ensureRuntimes() {
+  const print = fingerprint(['test/runtimes/package-lock.json'])
+  await unlessFresh(
+    'installing Node 22 and 26',
+    'runtimes',
+    print,
+    ['test/runtimes/node_modules'],
+    () => run('npm', ['ci', '--ignore-scripts', '--no-audit', '--no-fund'], { cwd: RUNTIMES })
+  )
+}
+
+/** Executables of every supported Node: 22, 24 (the pinned one), 26. */
+export function runtimes() {
+  const platform = `${process.platform}-${process.arch}`
+  const others = [22, 26].map(major =>
+    path.join(RUNTIMES, `node_modules/node${major}-${platform}/bin/node`)
+  )
+  const missing = others.filter(file => !fs.existsSync(file))
+  if (missing.length > 0) {
+    throw new Failure(`no Node runtimes for ${platform} in test/runtimes: add their packages there`)
+  }
+  return [others[0], bin('node'), others[1]]
+}
+
+function hasLibtorrent() {
+  try {
+    execFileSync('/usr/bin/python3', ['-c', 'import libtorrent'], { stdio: 'ignore' })
+    return true
+  } catch {
+    return false
+  }
+}
+
+/** Installs the independent uTP peer (libtorrent-rasterbar's Python binding) where it is missing. */
+export async function ensurePeers() {
+  if (hasLibtorrent()) {
+    return
+  }
+  const remedy = 'install it: apt install python3-libtorrent (or your distribution’s package)'
+  if (process.platform !== 'linux' || os.userInfo().uid !== 0) {
+    throw new Failure(`the interoperability tests need libtorrent for /usr/bin/python3; ${remedy}`)
+  }
+  console.log('installing python3-libtorrent …')
+  const quiet = {
+    stdio: ['ignore', 'ignore', 'inherit'],
+    env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' }
+  }
+  await run('apt-get', ['update', '-qq'], quiet)
+  await run(
+    'apt-get',
+    ['install', '-y', '-qq', '--no-install-recommends', 'python3-libtorrent'],
+    quiet
+  )
+  if (!hasLibtorrent()) {
+    throw new Failure(`libtorrent cannot be imported by /usr/bin/python3; ${remedy}`)
+  }
+}
+
+/** Builds the native tests (and addons) with a sanitizer ('' for none); returns the build folder. */
+export async function buildNative(sanitizer) {
+  fetchVendor('libutp')
+  const dir = `build/native${sanitizer && `-${sanitizer}`}`
+  const sources = files(['CMakeLists.txt', 'native', 'vendor', 'spec/vectors'])
+  await unlessFresh(
+    `building native tests${sanitizer && ` with the ${sanitizer} sanitizer`}`,
+    `native-${sanitizer}`,
+    fingerprint(sources),
+    [`${dir}/CMakeCache.txt`],
+    async () => {
+      const quiet = { stdio: ['ignore', 'ignore', 'inherit'] }
+      await run(
+        'cmake',
+        [
+          '-S',
+          '.',
+          '-B',
+          dir,
+          '-DXTP_BUILD_TESTS=ON',
+          `-DXTP_SANITIZE=${sanitizer}`,
+          `-DCMAKE_BUILD_TYPE=${sanitizer ? 'RelWithDebInfo' : 'Release'}`
+        ],
+        quiet
+      )
+      await run('cmake', ['--build', dir, '--parallel', String(os.cpus().length)], quiet)
+    }
+  )
+  return dir
+}
+
+export { output }

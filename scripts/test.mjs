@@ -1,0 +1,180 @@
+// npm test, npm run test:full: sets everything up, builds, runs every suite, adds up the counts.
+//
+//   node scripts/test.mjs [--full] [--only=NAME[,NAME…]] [--list]
+import { spawn } from 'node:child_process'
+import fs from 'node:fs'
+import os from 'node:os'
+import path from 'node:path'
+import { build } from './build.mjs'
+import { lint } from './lint.mjs'
+import { bin, env, Failure, files, main, output, root, run } from './run.mjs'
+import { buildNative, ensurePeers, ensureRuntimes, runtimes } from './test-setup.mjs'
+
+const full = process.argv.includes('--full')
+const only = process.argv
+  .find(arg => arg.startsWith('--only='))
+  ?.slice(7)
+  .split(',')
+const testEnv = { ...env, XTP_TIER: full ? 'full' : 'short' }
+const totals = { passed: 0, failed: 0, skipped: 0 }
+
+function add({ passed, failed, skipped = 0 }) {
+  totals.passed += passed
+  totals.failed += failed
+  totals.skipped += skipped
+}
+
+/** Runs a program, shows its output, and returns exit code and output. */
+function capture(command, args, options = {}) {
+  return new Promise((resolve, reject) => {
+    const child = spawn(command, args, {
+      cwd: root,
+      env: testEnv,
+      stdio: ['ignore', 'pipe', 'inherit'],
+      ...options
+    })
+    let text = ''
+    child.stdout.on('data', data => {
+      text += data
+      process.stdout.write(data)
+    })
+    child.on('error', reject)
+    child.on('close', code => resolve({ code, text }))
+  })
+}
+
+/** node --test over TypeScript files, with the sources of the packages unless told otherwise. */
+async function nodeTest(names, { node = bin('node'), source = true, extraEnv = {} } = {}) {
+  if (names.length === 0) {
+    throw new Failure('a suite found no test files')
+  }
+  const counts = path.join(fs.mkdtempSync(path.join(os.tmpdir(), 'xtp-test-')), 'counts')
+  const { code } = await capture(
+    node,
+    [
+      ...(source ? ['-C', 'xtp:source'] : []),
+      '--test',
+      '--test-concurrency=1',
+      '--test-timeout=600000',
+      '--test-reporter=spec',
+      '--test-reporter-destination=stdout',
+      `--test-reporter=${path.join(root, 'scripts/count-reporter.mjs')}`,
+      `--test-reporter-destination=${counts}`,
+      ...names
+    ],
+    { env: { ...testEnv, ...extraEnv } }
+  )
+  const line = fs.readFileSync(counts, 'utf8').trim().split('\n').at(-1)
+  fs.rmSync(path.dirname(counts), { recursive: true })
+  const result = line ? JSON.parse(line) : { passed: 0, failed: 1 }
+  if (code !== 0 && result.failed === 0) {
+    result.failed = 1
+  }
+  add(result)
+}
+
+const testFiles = dir => files([dir], name => name.endsWith('.test.ts'))
+
+async function ctest(sanitizer) {
+  const dir = await buildNative(sanitizer)
+  const { code, text } = await capture('ctest', [
+    '--test-dir',
+    dir,
+    '--output-on-failure',
+    '--timeout',
+    '600'
+  ])
+  const [, failed, total] = text.match(/(\d+) tests failed out of (\d+)/) ?? []
+  if (total === undefined || Number(total) === 0) {
+    throw new Failure(`ctest ran no test in ${dir}`)
+  }
+  add({
+    passed: Number(total) - Number(failed),
+    failed: code === 0 ? 0 : Math.max(1, Number(failed))
+  })
+}
+
+async function mocha(node) {
+  const version = output(node, ['--version'])
+  console.log(`compliance suite on node ${version}`)
+  const { code, text } = await capture(node, [
+    path.join(root, 'node_modules/mocha/bin/mocha.js'),
+    '--timeout',
+    '60000',
+    '--exit',
+    '--reporter',
+    'spec',
+    ...files(['test/compliance'], name => name.endsWith('.spec.mjs'))
+  ])
+  const count = word => Number(text.match(new RegExp(`^\\s*(\\d+) ${word}`, 'm'))?.[1] ?? 0)
+  const failed = count('failing')
+  add({
+    passed: count('passing'),
+    failed: code === 0 ? failed : Math.max(1, failed),
+    skipped: count('pending')
+  })
+}
+
+const suites = {
+  lint: () => lint(),
+  unit: () => nodeTest(testFiles('src')),
+  conformance: () => nodeTest(testFiles('test/conformance')),
+  native: () => ctest(''),
+  asan: () => ctest('address'),
+  tsan: () => ctest('thread'),
+  compliance: async () => {
+    for (const node of runtimes()) {
+      await mocha(node)
+    }
+  },
+  integration: () =>
+    nodeTest(
+      ['transfer', 'crash', 'fuzz', 'leak', 'interop', 'layout', 'errors'].flatMap(dir =>
+        testFiles(`test/${dir}`)
+      ),
+      { source: false }
+    ),
+  sanitized: () => nodeTest(testFiles('test/sanitized'), { source: false }),
+  package: () => nodeTest(testFiles('test/package'), { source: false })
+}
+
+await main(async () => {
+  if (process.argv.includes('--list')) {
+    console.log(Object.keys(suites).join('\n'))
+    return
+  }
+  for (const name of only ?? []) {
+    if (!(name in suites)) {
+      throw new Failure(`no suite ${name}: use ${Object.keys(suites).join(', ')}`)
+    }
+  }
+  const start = Date.now()
+  await build()
+  await ensureRuntimes()
+  await ensurePeers()
+  await run(bin('node'), ['test/support/counts.ts'], { env: testEnv })
+  const times = []
+  for (const [name, suite] of Object.entries(suites)) {
+    if (only !== undefined && !only.includes(name)) {
+      continue
+    }
+    const begin = Date.now()
+    console.log(`\n── ${name} ${'─'.repeat(70 - name.length)}`)
+    try {
+      await suite()
+    } catch (error) {
+      if (!(error instanceof Failure)) {
+        throw error
+      }
+      console.error(`${name}: ${error.message}`)
+      add({ passed: 0, failed: 1 })
+    }
+    times.push(`${name} ${((Date.now() - begin) / 1000).toFixed(0)} s`)
+  }
+  console.log(`\n${times.join(', ')}; in all ${((Date.now() - start) / 60000).toFixed(1)} min`)
+  console.log(`counts: ${full ? 'full' : 'short'} (npm run test:full runs the full ones)`)
+  console.log(`${totals.passed} passed, ${totals.failed} failed, ${totals.skipped} skipped`)
+  if (totals.failed > 0 || totals.passed === 0) {
+    process.exitCode = 1
+  }
+})
