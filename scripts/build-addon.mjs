@@ -7,7 +7,7 @@ import { bin, Failure, files, fingerprint, has, root, run, unlessFresh } from '.
 
 const VENDOR = { 'xtp-utp': 'libutp' }
 
-function checkTools() {
+export function checkTools() {
   const missing = []
   if (!has('cmake')) {
     missing.push('cmake (3.18 or newer)')

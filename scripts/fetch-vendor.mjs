@@ -4,7 +4,6 @@ import { execFileSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import fs from 'node:fs'
 import path from 'node:path'
-import { pathToFileURL } from 'node:url'
 
 const root = path.resolve(import.meta.dirname, '..')
 const cache = process.env.XTP_VENDOR_CACHE ?? path.join(root, '.cache/vendor')
@@ -68,7 +67,7 @@ export function fetchVendor(name) {
   return target
 }
 
-if (import.meta.url === pathToFileURL(process.argv[1]).href) {
+if (process.argv[1] === import.meta.filename) {
   for (const name of process.argv.slice(2).length > 0 ? process.argv.slice(2) : ['libutp']) {
     console.log(`vendor: ${name} in ${path.relative(root, fetchVendor(name))}`)
   }

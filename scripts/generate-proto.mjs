@@ -17,7 +17,8 @@ try {
   })
   fs.symlinkSync(path.join(root, 'node_modules'), path.join(work, 'node_modules'))
   fs.writeFileSync(path.join(work, 'package.json'), '{"type":"module"}')
-  const flags = '--target es2023 --module nodenext --declaration --skipLibCheck --types node'
+  const flags =
+    '--target es2023 --module nodenext --declaration --skipLibCheck --types node --ignoreConfig'
   execFileSync(bin('tsc'), [...flags.split(' '), '--outDir', work, path.join(work, 'xtp-ctl.ts')], {
     stdio: 'inherit'
   })

@@ -15,7 +15,12 @@ const only = process.argv
   .find(arg => arg.startsWith('--only='))
   ?.slice(7)
   .split(',')
-const testEnv = { ...env, XTP_TIER: full ? 'full' : 'short' }
+const testEnv = {
+  ...env,
+  TEST_TIER: full ? 'full' : 'short',
+  // the unit and native tests' own names for their counts
+  ...(full && { XTP_FUZZ_FRAMES: '100000', XTP_FUZZ_COUNT: '1000000' })
+}
 const totals = { passed: 0, failed: 0, skipped: 0 }
 
 function add({ passed, failed, skipped = 0 }) {
@@ -115,6 +120,33 @@ async function mocha(node) {
   })
 }
 
+/** The tests with real services once more, the addon built with ASan and UBSan. */
+async function sanitized() {
+  const dir = await buildNative('address')
+  const reports = fs.mkdtempSync(path.join(os.tmpdir(), 'xtp-asan-'))
+  await nodeTest(
+    ['transfer', 'crash', 'fuzz'].flatMap(name => testFiles(`test/${name}`)),
+    {
+      source: false,
+      extraEnv: {
+        TEST_TIER: 'sanitized',
+        XTP_TEST_ADDON: path.join(root, dir, 'native/utp/xtp_utp.node'),
+        XTP_TEST_PRELOAD: `${output('g++', ['-print-file-name=libasan.so'])}:${output('g++', ['-print-file-name=libubsan.so'])}`,
+        // node itself frees little at its end: leaks are looked for in the native tests
+        XTP_TEST_SANITIZER_OPTIONS: `detect_leaks=0:halt_on_error=1:abort_on_error=1:log_path=${reports}/report`
+      }
+    }
+  )
+  const found = fs.readdirSync(reports)
+  for (const name of found) {
+    console.error(fs.readFileSync(path.join(reports, name), 'utf8').slice(0, 8000))
+  }
+  fs.rmSync(reports, { recursive: true })
+  if (found.length > 0) {
+    throw new Failure(`${found.length} sanitizer reports`)
+  }
+}
+
 const suites = {
   lint: () => lint(),
   unit: () => nodeTest(testFiles('src')),
@@ -134,7 +166,7 @@ const suites = {
       ),
       { source: false }
     ),
-  sanitized: () => nodeTest(testFiles('test/sanitized'), { source: false }),
+  sanitized: () => sanitized(),
   package: () => nodeTest(testFiles('test/package'), { source: false })
 }
 
