@@ -1,0 +1,615 @@
+import assert from 'node:assert/strict'
+import { getEventListeners } from 'node:events'
+import { beforeEach, describe, it } from 'node:test'
+import * as errors from './errors.ts'
+import { encodeFrame } from './frame-codec.ts'
+import type { EventBody, ReplyBody, RequestBody } from './messages.ts'
+import { Frame } from './proto/xtp-ctl.js'
+import { STATUS } from './status.ts'
+import { concat } from './testing/bytes.ts'
+import { ControlEnd, HELLO, readyClient, readyService, settle } from './testing/control-end.ts'
+import { ManualClock } from './testing/manual-clock.ts'
+
+const ADDR = Uint8Array.of(4, 127, 0, 0, 1)
+const dial = (connId = 1): RequestBody => ({ dial: { connId, addr: ADDR } })
+const connected = (connId = 1): ReplyBody => ({
+  connected: { connId, localAddr: ADDR, remoteAddr: ADDR }
+})
+const closed: EventBody = {
+  closed: {
+    connId: 1,
+    status: { code: 23, message: '', errno: '', retryable: false },
+    bytesIn: 1n,
+    bytesOut: 2n
+  }
+}
+
+let clock: ManualClock
+beforeEach(() => {
+  clock = new ManualClock()
+})
+
+/** Feeds what breaks the rules; checks that the session is dead afterwards. */
+function violates(end: ControlEnd, pattern: RegExp, ...frames: Array<Partial<Frame>>): void {
+  const before = end.events.length + end.handled.length
+  const behind = encodeFrame({ log: { level: 0, scope: 's', message: 'm' } })
+  const bytes = concat([...frames.map(frame => encodeFrame(frame)), behind])
+  assert.throws(
+    () => end.session.receive(bytes),
+    (err: unknown) => err instanceof errors.ProtocolViolationError && pattern.test(err.message)
+  )
+  assert.equal(end.session.state, 'closed')
+  end.session.receive(behind)
+  assert.equal(end.events.length + end.handled.length, before, 'nothing is processed any more')
+}
+
+describe('control session: life of a session', () => {
+  it('says hello both ways and becomes ready', async () => {
+    const client = new ControlEnd('client', clock)
+    const service = new ControlEnd('service', clock)
+    const reply = client.session.request({ hello: { ...HELLO, implementation: 'client/1' } })
+    service.session.receive(concat(client.sent))
+    assert.equal(service.session.remoteHello?.implementation, 'client/1')
+    assert.equal(service.session.state, 'new')
+    service.handled[0]?.resolve({ hello: { ...HELLO, implementation: 'service/1', pid: 7 } })
+    await settle()
+    assert.equal(service.session.state, 'ready')
+    assert.equal(client.session.state, 'new')
+    client.session.receive(concat(service.sent))
+    assert.equal(client.session.state, 'ready')
+    assert.equal((await reply).hello?.pid, 7)
+    assert.equal(client.session.remoteHello?.implementation, 'service/1')
+  })
+
+  it('announces the limits that it enforces, whatever the caller put in', async () => {
+    const limits = { maxFrameBytes: 1, maxRequests: 1, maxConnections: 5, maxListeners: 6 }
+    const client = new ControlEnd('client', clock, {
+      limits: { maxFrameBytes: 8_192, maxRequests: 3 }
+    })
+    void client.session.request({ hello: { ...HELLO, limits } }).catch(() => {})
+    assert.deepEqual(client.take()[0]?.hello?.limits, {
+      maxFrameBytes: 8_192,
+      maxRequests: 3,
+      maxConnections: 5,
+      maxListeners: 6
+    })
+    const service = await readyService(clock)
+    assert.equal(service.session.state, 'ready')
+  })
+
+  it('takes no frame above its limit, once the other end can know it', async () => {
+    const options = Array.from({ length: 20 }, () => ({ key: 'k', value: 'v'.repeat(1_000) }))
+    const service = new ControlEnd('service', clock, { limits: { maxFrameBytes: 8_192 } })
+    service.feed({ id: 1, hello: { ...HELLO, options } })
+    service.handled[0]?.resolve({ hello: HELLO })
+    await settle()
+    assert.equal(service.session.state, 'ready')
+    assert.throws(() => service.session.receive(Uint8Array.of(0x81, 0x40)), /8193 bytes/)
+
+    const client = new ControlEnd('client', clock, { limits: { maxFrameBytes: 8_192 } })
+    void client.session.request({ hello: HELLO }).catch(() => {})
+    assert.throws(() => client.session.receive(Uint8Array.of(0x81, 0x40)), /8193 bytes/)
+    assert.throws(() => new ControlEnd('client', clock, { limits: { maxFrameBytes: 8_191 } }))
+    assert.throws(() => new ControlEnd('client', clock, { limits: { maxRequests: 0 } }))
+  })
+
+  it('sends no frame above the limit of the other end', async () => {
+    const limits = { maxFrameBytes: 8_192, maxRequests: 0, maxConnections: 0, maxListeners: 0 }
+    const service = new ControlEnd('service', clock)
+    service.feed({ id: 1, hello: { ...HELLO, limits } })
+    service.handled.shift()?.resolve({ hello: HELLO })
+    await settle()
+    const addrs = Array.from({ length: 20 }, () => new Uint8Array(500))
+    assert.throws(
+      () => service.session.event({ addrs: { listenerId: 1, addrs } }),
+      errors.InvalidArgumentError
+    )
+    service.feed({ id: 2, stats: { connId: 0 } })
+    const stats = Array.from({ length: 200 }, () => ({ key: 'k'.repeat(60), value: 1n }))
+    service.handled[0]?.resolve({ statsResult: { stats } })
+    await settle()
+    assert.equal(service.take().at(-1)?.status?.code, STATUS.INTERNAL)
+  })
+
+  it('keeps to the limits that the other end announced', async () => {
+    const client = await readyClient(
+      clock,
+      {},
+      { limits: { maxFrameBytes: 8_192, maxRequests: 2, maxConnections: 0, maxListeners: 0 } }
+    )
+    const pings = [1n, 2n].map(nonce => client.session.request({ ping: { nonce } }))
+    await assert.rejects(
+      client.session.request({ ping: { nonce: 3n } }),
+      errors.ResourceExhaustedError
+    )
+    client.feed({ id: 2, reply: true, ping: { nonce: 1n } })
+    const third = client.session.request({ ping: { nonce: 3n } })
+    client.feed({ id: 3, reply: true, ping: { nonce: 2n } })
+    client.feed({ id: 4, reply: true, ping: { nonce: 3n } })
+    await Promise.all([...pings, third])
+  })
+
+  it('refuses locally what the state forbids', async () => {
+    const client = new ControlEnd('client', clock)
+    await assert.rejects(client.session.request(dial()), errors.UnavailableError)
+    assert.throws(
+      () => client.session.event({ accept: { listenerId: 1, count: 1 } }),
+      errors.InvalidArgumentError
+    )
+    const service = await readyService(clock)
+    await assert.rejects(service.session.request(dial()), errors.UnavailableError)
+    assert.throws(
+      () => service.session.event({ accept: { listenerId: 1, count: 1 } }),
+      /the service cannot send accept while the session is ready/
+    )
+    assert.equal(client.sent.length + service.sent.length, 0)
+  })
+
+  it('sends hello once', async () => {
+    const client = new ControlEnd('client', clock)
+    const first = client.session.request({ hello: HELLO })
+    await assert.rejects(client.session.request({ hello: HELLO }), errors.UnavailableError)
+    client.feed({
+      id: 1,
+      reply: true,
+      status: { code: 6, message: 'no addon', errno: '', retryable: false }
+    })
+    await assert.rejects(first, /hello: no addon/)
+    assert.equal(client.session.state, 'new')
+    await assert.rejects(client.session.request({ hello: HELLO }), errors.UnavailableError)
+  })
+
+  it('drains: no new dials and listeners, everything else goes on', async () => {
+    for (const body of [{ drain: {} }, { shutdown: {} }]) {
+      const client = await readyClient(clock)
+      const service = await readyService(clock)
+      const done = client.session.request(body)
+      assert.equal(client.session.state, 'draining')
+      await assert.rejects(client.session.request(dial()), errors.UnavailableError)
+      client.feed({ incoming: { connId: 2, listenerId: 1, localAddr: ADDR, remoteAddr: ADDR } })
+      service.session.receive(concat(client.sent))
+      assert.equal(service.session.state, 'draining')
+      service.session.event(closed)
+      service.handled[0]?.resolve({})
+      await settle()
+      client.session.receive(concat(service.sent))
+      assert.deepEqual(await done, {})
+      assert.equal(client.events.length, 2)
+      violates(service, /request dial from the client while the session is draining/, {
+        id: 9,
+        ...dial()
+      })
+    }
+  })
+})
+
+describe('control session: requests', () => {
+  it('matches answers to requests in any order', async () => {
+    const client = await readyClient(clock)
+    const dials = [1, 3, 5].map(id => client.session.request(dial(id)))
+    assert.deepEqual(
+      client.take().map(f => [f.id, f.deadlineMs]),
+      [
+        [2, 10_000],
+        [3, 10_000],
+        [4, 10_000]
+      ]
+    )
+    client.feed({ id: 4, reply: true, ...connected(5) })
+    client.feed({
+      id: 2,
+      reply: true,
+      status: { code: 19, message: '', errno: '', retryable: true }
+    })
+    client.feed({ id: 3, reply: true, ...connected(3) })
+    const [a, b, c] = await Promise.allSettled(dials)
+    assert.ok(a?.status === 'rejected' && a.reason instanceof errors.ConnectionRefusedError)
+    assert.ok(b?.status === 'fulfilled' && b.value.connected?.connId === 3)
+    assert.ok(c?.status === 'fulfilled' && c.value.connected?.connId === 5)
+    assert.equal(clock.pending, 0)
+  })
+
+  it('answers with the status of what the handler throws', async () => {
+    const service = await readyService(clock)
+    service.feed({ id: 2, ...dial() })
+    service.handled[0]?.reject(
+      Object.assign(new Error('no route'), { code: 'ENETUNREACH', name: 'Error' })
+    )
+    await settle()
+    const [reply] = service.take()
+    assert.equal(reply?.status?.code, STATUS.NETWORK_UNREACHABLE)
+    assert.equal(reply?.status?.errno, 'ENETUNREACH')
+    assert.equal(reply?.reply && reply.id, 2)
+  })
+
+  it('answers INTERNAL where the handler throws at once, gives a wrong body, or breaks a limit', async () => {
+    const answers: Array<() => Promise<ReplyBody>> = [
+      () => {
+        throw new Error('bug')
+      },
+      async () => ({ listening: { addr: ADDR } }),
+      async () => ({}),
+      async () => connected(2),
+      async () => ({ ...connected(1), ping: { nonce: 1n } })
+    ]
+    for (const onRequest of answers) {
+      const service = await readyService(clock)
+      const broken = new ControlEnd('service', clock, {
+        onRequest: body => ('hello' in body ? Promise.resolve({ hello: HELLO }) : onRequest())
+      })
+      broken.feed({ id: 1, hello: HELLO })
+      await settle()
+      broken.take()
+      broken.feed({ id: 2, ...dial() })
+      await settle()
+      const [reply] = broken.take()
+      assert.equal(reply?.status?.code, STATUS.INTERNAL)
+      assert.equal(broken.session.state, 'ready')
+      assert.equal(service.session.state, 'ready')
+    }
+  })
+
+  it('cuts texts to what fits a frame', async () => {
+    const service = await readyService(clock)
+    service.session.event({
+      log: { level: 0, scope: 'é'.repeat(500), message: '€'.repeat(90_000) }
+    })
+    service.feed({ id: 2, ...dial() })
+    service.handled[0]?.reject(
+      new errors.XtpError('x'.repeat(99_999), { status: 3, errno: 'E'.repeat(99) })
+    )
+    await settle()
+    const [log, reply] = service.take()
+    assert.equal(log?.log?.scope.length, 64)
+    assert.equal(log?.log?.message.length, 1_365)
+    assert.equal(reply?.status?.message.length, 1_024)
+    assert.equal(reply?.status?.errno.length, 32)
+  })
+
+  it('answers a request of a later version, and a reserved one, with UNSUPPORTED', async () => {
+    const service = await readyService(clock)
+    service.feed({ id: 5 })
+    assert.equal(service.take()[0]?.status?.code, STATUS.UNSUPPORTED)
+    const client = await readyClient(clock)
+    client.feed({ id: 5, sign: { purpose: 1, spki: ADDR } })
+    assert.equal(client.take()[0]?.status?.code, STATUS.UNSUPPORTED)
+    assert.equal(client.handled.length + service.handled.length, 0)
+  })
+
+  it('ignores an event of a later version', async () => {
+    const service = await readyService(clock)
+    service.session.receive(Uint8Array.of(4, 0xc2, 0x3e, 1, 0)) // field 1000
+    assert.equal(service.session.state, 'ready')
+    assert.equal(service.events.length, 0)
+  })
+
+  it('takes no id twice while it is in flight, over the end of the numbers', async () => {
+    const service = await readyService(clock)
+    service.feed({ id: 0xffff_ffff, ...dial() })
+    service.feed({ id: 2, ...dial(3) })
+    service.handled[0]?.resolve(connected())
+    await settle()
+    service.feed({ id: 0xffff_ffff, ...dial(5) })
+    assert.equal(service.handled.length, 3)
+    violates(service, /request id 2 is in flight already/, { id: 2, ...dial(7) })
+  })
+})
+
+describe('control session: deadlines and cancelling', () => {
+  it('fails a request one second after its deadline, and says Cancel', async () => {
+    const client = await readyClient(clock)
+    const request = client.session.request(dial(), { timeoutMs: 500 })
+    const failures: unknown[] = []
+    request.catch(err => failures.push(err))
+    assert.equal(client.take()[0]?.deadlineMs, 500)
+    clock.advance(1_499)
+    await settle()
+    assert.equal(failures.length, 0)
+    clock.advance(1)
+    await settle()
+    assert.ok(failures.pop() instanceof errors.DeadlineExceededError)
+    assert.deepEqual(client.take()[0]?.cancel, { id: 2 })
+    assert.equal(clock.pending, 0)
+  })
+
+  it('sends deadlines that fit, and none for Infinity', async () => {
+    const client = await readyClient(clock)
+    const request = (timeoutMs: number): void => {
+      client.session.request(dial(), { timeoutMs }).catch(() => {})
+    }
+    for (const timeoutMs of [0.2, 1e12, Infinity]) request(timeoutMs)
+    assert.deepEqual(
+      client.take().map(f => f.deadlineMs),
+      [1, 2_147_483_647, 0]
+    )
+    assert.equal(clock.pending, 2)
+    for (const timeoutMs of [0, -1, Number.NaN]) {
+      await assert.rejects(
+        client.session.request(dial(), { timeoutMs }),
+        errors.InvalidArgumentError
+      )
+    }
+    client.session.close()
+    assert.equal(clock.pending, 0)
+  })
+
+  it('answers DEADLINE_EXCEEDED itself and aborts the handler, whose result goes nowhere', async () => {
+    const service = await readyService(clock)
+    service.feed({ id: 2, deadlineMs: 300, ...dial() })
+    const [handled] = service.handled
+    assert.equal(handled?.ctx.deadlineMs, 300)
+    assert.equal(handled?.ctx.id, 2)
+    clock.advance(299)
+    assert.equal(handled?.ctx.signal.aborted, false)
+    clock.advance(1)
+    assert.equal(handled?.ctx.signal.aborted, true)
+    assert.ok(handled?.ctx.signal.reason instanceof errors.DeadlineExceededError)
+    assert.equal(service.take()[0]?.status?.code, STATUS.DEADLINE_EXCEEDED)
+    handled?.resolve(connected())
+    await settle()
+    assert.equal(service.sent.length, 0)
+  })
+
+  it('has no deadline where the requester named none', async () => {
+    const service = await readyService(clock)
+    service.feed({ id: 2, ...dial() })
+    assert.equal('deadlineMs' in (service.handled[0]?.ctx ?? {}), false)
+    assert.equal(clock.pending, 0)
+  })
+
+  it('rejects at once with the reason of the signal, says Cancel, and ignores the late answer', async () => {
+    const client = await readyClient(clock)
+    const abort = new AbortController()
+    const request = client.session.request(dial(), { signal: abort.signal })
+    client.take()
+    abort.abort()
+    await assert.rejects(request, { name: 'AbortError' })
+    assert.deepEqual(client.take()[0]?.cancel, { id: 2 })
+    assert.equal(clock.pending, 0)
+    client.feed({
+      id: 2,
+      reply: true,
+      status: { code: 1, message: '', errno: '', retryable: false }
+    })
+    assert.equal(client.session.state, 'ready')
+    assert.equal(client.late.length, 0)
+    violates(client, /answer to request 2, which is not in flight/, {
+      id: 2,
+      reply: true,
+      ...connected()
+    })
+  })
+
+  it('reports a request that was given up and succeeded, so that it can be undone', async () => {
+    const client = await readyClient(clock)
+    const abort = new AbortController()
+    const request = client.session.request(dial(), { signal: abort.signal })
+    abort.abort(new Error('changed my mind'))
+    await assert.rejects(request, /changed my mind/)
+    client.feed({ id: 2, reply: true, ...connected() })
+    assert.equal(client.late.length, 1)
+    assert.deepEqual(client.late[0]?.[0], dial())
+    assert.equal(client.late[0]?.[1].connected?.connId, 1)
+  })
+
+  it('leaves nothing at a signal that outlives the request', async () => {
+    const client = await readyClient(clock)
+    const { signal } = new AbortController()
+    const requests = [1, 3].map(id => client.session.request(dial(id), { signal }))
+    assert.equal(getEventListeners(signal, 'abort').length, 2)
+    client.feed({ id: 2, reply: true, ...connected(1) })
+    client.session.close()
+    await Promise.allSettled(requests)
+    assert.equal(getEventListeners(signal, 'abort').length, 0)
+  })
+
+  it('sends nothing for a signal that was aborted before', async () => {
+    const client = await readyClient(clock)
+    const signal = AbortSignal.abort()
+    await assert.rejects(client.session.request(dial(), { signal }), { name: 'AbortError' })
+    assert.equal(client.sent.length, 0)
+  })
+
+  it('aborts the handler on Cancel and answers CANCELLED; a Cancel that comes late is ignored', async () => {
+    const service = await readyService(clock)
+    service.feed({ id: 2, deadlineMs: 9, ...dial() }, { cancel: { id: 2 } })
+    const [handled] = service.handled
+    assert.ok(handled?.ctx.signal.reason instanceof errors.CancelledError)
+    assert.equal(service.take()[0]?.status?.code, STATUS.CANCELLED)
+    assert.equal(clock.pending, 0)
+    service.feed({ cancel: { id: 2 } }, { cancel: { id: 77 } })
+    assert.equal(service.session.state, 'ready')
+    assert.equal(service.sent.length, 0)
+  })
+
+  it('may cancel its hello', async () => {
+    const service = new ControlEnd('service', clock)
+    service.feed({ id: 1, hello: HELLO }, { cancel: { id: 1 } })
+    assert.equal(service.take()[0]?.status?.code, STATUS.CANCELLED)
+    assert.equal(service.session.state, 'new')
+  })
+})
+
+describe('control session: closing', () => {
+  it('fails every request, aborts every handler and cancels every timer, once', async () => {
+    const client = await readyClient(clock)
+    const reason = new errors.ServiceLostError('boom')
+    const requests = [1, 3].map(id => client.session.request(dial(id)))
+    client.session.close(reason)
+    client.session.close(new Error('second'))
+    for (const request of requests) await assert.rejects(request, reason)
+    await assert.rejects(client.session.request(dial()), reason)
+    client.session.event({ accept: { listenerId: 1, count: 1 } })
+    assert.equal(clock.pending, 0)
+
+    const service = await readyService(clock)
+    service.feed({ id: 2, deadlineMs: 100, ...dial() })
+    service.session.close()
+    assert.ok(service.handled[0]?.ctx.signal.reason instanceof errors.CancelledError)
+    service.handled[0]?.resolve(connected())
+    await settle()
+    assert.equal(service.sent.length, 0)
+    assert.equal(clock.pending, 0)
+  })
+
+  it('names the loss of the service where nothing better is known', async () => {
+    const client = await readyClient(clock)
+    const request = client.session.request(dial())
+    client.session.close()
+    await assert.rejects(request, errors.ServiceLostError)
+  })
+
+  it('closes where the link cannot be written', async () => {
+    let broken = false
+    const service = await readyService(clock)
+    const client = await readyClient(clock, {
+      send: () => {
+        if (broken) throw new Error('EPIPE')
+      }
+    })
+    broken = true
+    await assert.rejects(client.session.request(dial()), /EPIPE/)
+    assert.equal(client.session.state, 'closed')
+    assert.equal(service.session.state, 'ready')
+  })
+
+  it('stops in the middle of a chunk when an event handler closes it', async () => {
+    const events: EventBody[] = []
+    const client = await readyClient(clock, {
+      onEvent: body => {
+        events.push(body)
+        client.session.close()
+      }
+    })
+    const bytes = encodeFrame(closed)
+    client.session.receive(concat([bytes, bytes, Uint8Array.of(0)]))
+    assert.equal(events.length, 1)
+  })
+})
+
+describe('control session: violations', () => {
+  it('closes with a violation for what may not be sent now', async () => {
+    const hello = { id: 1, hello: HELLO }
+    const log = { log: { level: 0, scope: '', message: '' } }
+    const fresh = (): ControlEnd => new ControlEnd('service', clock)
+    violates(fresh(), /request dial from the client while the session is new/, {
+      id: 1,
+      ...dial()
+    })
+    violates(fresh(), /request of unknown kind/, { id: 1 })
+    violates(fresh(), /event accept/, { accept: { listenerId: 1, count: 1 } })
+    violates(new ControlEnd('client', clock), /event log .* new/, log)
+    const service = fresh()
+    service.feed(hello)
+    violates(service, /request ping .* new/, { id: 2, ping: { nonce: 1n } })
+    const twice = fresh()
+    twice.feed(hello)
+    violates(twice, /request hello/, { id: 2, hello: HELLO })
+    violates(await readyService(clock), /request hello .* ready/, hello)
+    violates(await readyClient(clock), /request dial from the service/, { id: 1, ...dial() })
+    violates(await readyService(clock), /event closed from the client/, closed)
+    violates(await readyService(clock), /event dial/, dial() as Partial<Frame>)
+    violates(await readyService(clock), /request connected/, { id: 3, ...connected() })
+  })
+
+  it('closes with a violation for an answer that fits no request', async () => {
+    const ready = (): Promise<ControlEnd> => readyClient(clock)
+    violates(await ready(), /answer to request 9/, { id: 9, reply: true, ...connected() })
+    violates(await ready(), /answer to request 0/, { id: 0, reply: true })
+    const asked = async (body: RequestBody): Promise<ControlEnd> => {
+      const end = await ready()
+      const request = end.session.request(body)
+      request.catch(() => {})
+      return end
+    }
+    const status = (code: number) => ({ code, message: '', errno: '', retryable: false })
+    violates(await asked(dial()), /answer to dial .* body none/, { id: 2, reply: true })
+    violates(await asked(dial()), /body listening/, {
+      id: 2,
+      reply: true,
+      listening: { addr: ADDR }
+    })
+    violates(await asked(dial()), /with status 19 has body connected/, {
+      id: 2,
+      reply: true,
+      status: status(19),
+      ...connected()
+    })
+    violates(await asked(dial()), /status 32 is never sent/, {
+      id: 2,
+      reply: true,
+      status: status(32)
+    })
+    violates(await asked(dial(1)), /another was dialled/, { id: 2, reply: true, ...connected(3) })
+    violates(await asked({ ping: { nonce: 1n } }), /another nonce/, {
+      id: 2,
+      reply: true,
+      ping: { nonce: 2n }
+    })
+    violates(await asked({ drain: {} }), /answer to drain .* body drain/, {
+      id: 2,
+      reply: true,
+      drain: {}
+    })
+  })
+
+  it('rejects what is pending with the violation', async () => {
+    const client = await readyClient(clock)
+    const request = client.session.request(dial())
+    violates(client, /answer to request 9/, { id: 9, reply: true })
+    await assert.rejects(request, errors.ProtocolViolationError)
+  })
+
+  it('closes with a violation for frames that say two things', async () => {
+    const body = concat([Frame.encode({ id: 2, drain: {} }), Frame.encode({ shutdown: {} })])
+    const service = await readyService(clock)
+    assert.throws(
+      () => service.session.receive(concat([Uint8Array.of(body.byteLength), body])),
+      /several bodies/
+    )
+    assert.equal(service.session.state, 'closed')
+    assert.equal(service.handled.length, 0)
+  })
+
+  it('closes with a violation for fields where they do not belong', async () => {
+    const status = { code: 1, message: '', errno: '', retryable: false }
+    violates(await readyService(clock), /status outside/, { id: 2, status, ...dial() })
+    violates(await readyService(clock), /deadline in an event/, {
+      deadlineMs: 5,
+      cancel: { id: 1 }
+    })
+  })
+
+  it('closes with a violation for more requests than it allows', async () => {
+    const service = await readyService(clock, { limits: { maxRequests: 2 } })
+    service.feed({ id: 2, ...dial(1) }, { id: 3, ...dial(3) })
+    const first = service.handled[0]
+    violates(service, /more than 2 requests/, { id: 4, ...dial(5) })
+    assert.equal(first?.ctx.signal.aborted, true)
+  })
+
+  it('closes with a violation for requests of an end that never reads', async () => {
+    let queued = 0
+    const service = await readyService(clock, { queuedBytes: () => queued })
+    service.feed({ id: 2 })
+    queued = 16_777_217
+    violates(service, /unread/, { id: 3 })
+  })
+
+  it('closes with a violation for a frame limit that leaves no room', async () => {
+    const limits = { maxFrameBytes: 100, maxRequests: 0, maxConnections: 0, maxListeners: 0 }
+    violates(new ControlEnd('service', clock), /too small/, {
+      id: 1,
+      hello: { ...HELLO, limits }
+    })
+  })
+
+  it('closes with a violation where an event is not acceptable to its handler', async () => {
+    const client = await readyClient(clock, {
+      onEvent: () => {
+        throw new TypeError('not a multiaddr')
+      }
+    })
+    violates(client, /a message was refused: not a multiaddr/, closed)
+  })
+})
