@@ -1,0 +1,384 @@
+// Connection's view of the packets that pass, libutp's callbacks, and timers.
+#include <utp.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <string>
+
+#include "utp/connection.h"
+#include "utp/errors.h"
+#include "utp/port.h"
+
+namespace xtp::utp {
+namespace {
+
+// Beyond the advertised window: what was under way when the window shrank.
+constexpr size_t kWindowSlackBytes = 256 * 1024;
+// libutp probes a closed window with one packet per 15 s, and it cannot refuse
+// what it received.
+constexpr uint64_t kProbeIntervalUs = 10 * 1000 * 1000;
+constexpr size_t kProbeBytes = 1500;
+
+// Out-of-order packets that may always come: those just before the gap closes.
+constexpr uint16_t kAlwaysAdmitted = 64;
+
+// A RST may name a packet of ours that is so much older than the newest.
+constexpr uint16_t kResetWindow = 4096;
+
+// Whoever forges data has to guess the acknowledgement as well: this keeps it
+// at one in 256.
+constexpr uint16_t kMaxAckAge = 256;
+
+constexpr uint64_t kLongPathUs = 5000;
+constexpr uint64_t kReorderUs = 3000;
+
+constexpr uint64_t kSynRepeatUs[] = {1000 * 1000, 2000 * 1000};
+constexpr int kSynRepeats = 2;
+
+}  // namespace
+
+bool Connection::AdmitPacket(const Packet& packet) {
+  const Header& header = packet.header;
+  if (state_ == State::kOver) return false;
+  if (state_ == State::kDialing && !connected_) {
+    // libutp would take any acknowledgement near ours. Data that overtook the
+    // SYN-ACK comes again.
+    if (header.type != PacketType::kState || header.ack != syn_seq_) {
+      return false;
+    }
+    proof_.type = PacketType::kState;
+    proof_.connection_id = send_id_;
+    proof_.window_bytes = shared_->settings.receive_window_bytes;
+    proof_.timestamp_difference_us =
+        static_cast<uint32_t>(shared_->now_us) - header.timestamp_us;
+    proof_.seq = static_cast<uint16_t>(header.ack + 1);
+    proof_.ack = static_cast<uint16_t>(header.seq - 1);
+    first_ack_ = proof_.ack;
+    sent_ack_ = proof_.ack;
+    if (syn_repeats_ == 0) SampleRtt(shared_->now_us - dialed_us_);
+  } else if (header.timestamp_difference_us != 0 ||
+             header.type != PacketType::kState) {
+    heard_ = true;  // not a duplicate SYN-ACK, which measures nothing
+  }
+  last_heard_us_ = shared_->now_us;
+
+  if (packet.payload_bytes > 0 && shared_->guards.reorder_limit) {
+    const auto ahead = static_cast<uint16_t>(header.seq - sent_ack_ - 1);
+    const size_t limit =
+        2 * shared_->settings.receive_window_bytes + kWindowSlackBytes;
+    if (ahead > kAlwaysAdmitted && reorder_bytes_ > limit) {
+      shared_->counters.reorder_dropped++;
+      return false;
+    }
+  }
+  TrackAck(header.ack);
+  if (state_ == State::kClosing || Behind()) port_->WantTick();
+  return true;
+}
+
+// libutp delivers what is in order at once and keeps the rest without a limit
+// in bytes. A packet that delivered nothing is there, or was a duplicate; an
+// acknowledgement without a selective one says that nothing is there (OnSent).
+void Connection::AfterPacket(const Packet& packet, size_t reads,
+                             size_t read_bytes) {
+  if (packet.payload_bytes == 0 || state_ != State::kOpen) return;
+  if (reads == 0) {
+    reorder_bytes_ += packet.payload_bytes;
+  } else {
+    const size_t drained =
+        read_bytes - std::min(read_bytes, packet.payload_bytes);
+    reorder_bytes_ -= std::min(reorder_bytes_, drained);
+  }
+}
+
+// libutp takes a packet whose acknowledgement is more than three packets older
+// than another's for a forgery, also if the network only changed their order,
+// and drops its data. What is acknowledged since then is true for it as well.
+uint16_t Connection::AckForLibutp(const Header& header) const {
+  const bool data =
+      header.type == PacketType::kData || header.type == PacketType::kFin;
+  const auto age = static_cast<uint16_t>(acked_ - header.ack);
+  if (!data || age > kMaxAckAge || !shared_->guards.old_acks) {
+    return header.ack;
+  }
+  return acked_;
+}
+
+// libutp resends as soon as three packets behind a gap have arrived, and then
+// halves its window. On a long path a little patience costs nothing.
+bool Connection::HoldsBack(const Packet& packet) {
+  const uint16_t ack = packet.header.ack;
+  if (held_bytes_ != 0 && SeqLess(held_ack_, ack)) held_bytes_ = 0;
+  if (packet.selective_ack == nullptr || !long_path_ ||
+      packet.header.type != PacketType::kState ||
+      !shared_->guards.reorder_tolerance) {
+    return false;
+  }
+  if (gap_real_ && gap_ack_ == ack) return false;
+  if (held_bytes_ != 0 && ack != held_ack_) return true;  // an old one
+  if (held_bytes_ == 0) hold_until_us_ = shared_->now_us + kReorderUs;
+  Packet bare = packet;
+  bare.payload_bytes = 0;
+  held_bytes_ = CopyKnownExtensions(bare, held_);
+  held_ack_ = ack;
+  ArmTimer();
+  return true;
+}
+
+bool Connection::AdmitReset(const Header& header) const {
+  if (state_ == State::kOver) return false;
+  if (!shared_->guards.strict_reset) return true;
+  return static_cast<uint16_t>(next_seq_ - header.ack) <= kResetWindow;
+}
+
+void Connection::TrackAck(uint16_t ack) {
+  if (!SeqLess(acked_, ack) || !SeqLess(ack, next_seq_)) return;
+  acked_ = ack;
+  linger_from_us_ = shared_->now_us;
+  if (recovering_ && !SeqLess(ack, recover_seq_)) recovering_ = false;
+  if (rtt_probing_ && !SeqLess(ack, rtt_seq_)) {
+    rtt_probing_ = false;
+    SampleRtt(shared_->now_us - rtt_sent_us_);
+  }
+}
+
+void Connection::SampleRtt(uint64_t rtt_us) {
+  rtt_us_ = rtt_us_ == 0 ? rtt_us : (7 * rtt_us_ + rtt_us) / 8;
+  if (min_rtt_us_ == 0 || rtt_us < min_rtt_us_) min_rtt_us_ = rtt_us;
+  const bool long_path = min_rtt_us_ >= kLongPathUs;
+  if (long_path == long_path_) return;
+  long_path_ = long_path;
+  const Settings& settings = shared_->settings;
+  utp_setsockopt(socket_, UTP_SNDBUF,
+                 long_path ? settings.long_path_send_window_bytes
+                           : settings.send_window_bytes);
+}
+
+void Connection::OnSent(const Packet& packet, bool retransmit) {
+  const Header& header = packet.header;
+  if (header.type == PacketType::kSyn) {
+    memcpy(syn_, packet.data, sizeof syn_);
+    receive_id_ = header.connection_id;
+    send_id_ = static_cast<uint16_t>(header.connection_id + 1);
+    syn_seq_ = header.seq;
+    acked_ = static_cast<uint16_t>(header.seq - 1);
+    next_seq_ = static_cast<uint16_t>(header.seq + 1);
+    return;
+  }
+  sent_ack_ = header.ack;
+  if (header.type == PacketType::kState) {
+    if (packet.selective_ack == nullptr) reorder_bytes_ = 0;
+    return;
+  }
+  if (retransmit) {
+    retransmits_++;
+    shared_->counters.retransmits++;
+    recovering_ = true;
+    recover_seq_ = static_cast<uint16_t>(next_seq_ - 1);
+    if (header.seq == rtt_seq_) rtt_probing_ = false;  // Karn's algorithm
+    return;
+  }
+  next_seq_ = static_cast<uint16_t>(header.seq + 1);
+  bytes_sent_ += packet.payload_bytes;
+  shared_->counters.payload_bytes_out += packet.payload_bytes;
+  if (header.type == PacketType::kFin) {
+    fin_sent_ = true;
+    fin_seq_ = header.seq;
+  }
+  if (!rtt_probing_) {
+    rtt_probing_ = true;
+    rtt_seq_ = header.seq;
+    rtt_sent_us_ = shared_->now_us;
+  }
+}
+
+void Connection::OnBytes(const uint8_t* data, size_t length) {
+  bytes_in_ += length;
+  shared_->counters.payload_bytes_in += length;
+  MarkDirty();
+  // libutp goes on delivering after a FIN if the peer goes on sending.
+  if (discard_inbound_ || remote_ended_ || !failure_.ok()) return;
+  if (stream_ != nullptr && inbound_.empty()) {
+    const size_t written = stream_->Write(data, length);
+    data += written;
+    length -= written;
+  }
+  if (length == 0) return;
+  if (inbound_.empty()) stalled_since_us_ = shared_->now_us;
+  if (inbound_.size() + length > InboundLimit()) {
+    failure_ = Status(Code::kRemoteMisbehaved,
+                      peer_.ToString() + " ignores the receive window");
+    return;
+  }
+  inbound_.Append(data, length);
+}
+
+size_t Connection::InboundLimit() const {
+  if (!shared_->guards.window_limit) return SIZE_MAX;
+  const uint64_t probes =
+      (shared_->now_us - stalled_since_us_) / kProbeIntervalUs;
+  return shared_->settings.receive_window_bytes + kWindowSlackBytes +
+         probes * kProbeBytes;
+}
+
+void Connection::OnState(int state) {
+  switch (state) {
+    case UTP_STATE_CONNECT:
+      connected_ = true;
+      break;
+    case UTP_STATE_EOF:
+      remote_ended_ = true;
+      break;
+    case UTP_STATE_DESTROYING:
+      destroyed_ = true;
+      socket_ = nullptr;
+      break;
+    default:
+      break;
+  }
+  MarkDirty();
+}
+
+void Connection::OnLibutpError(int error) {
+  const bool refused = dialing() && shared_->guards.refused_while_dialing;
+  if (failure_.ok()) {
+    failure_ = StatusOfLibutpError(error, refused, peer_.ToString());
+  }
+  MarkDirty();
+}
+
+// A dial cannot go on when the network refuses its packets. An open connection
+// only ends when the peer's host says that nobody has the port any more:
+// routes come back, and an ICMP message is easily forged (RFC 5927).
+void Connection::OnIcmp(int error) {
+  if (!failure_.ok() || state_ == State::kOver) return;
+  if (dialing() && !connected_) {
+    failure_ = Status::FromErrno(error, "dial " + peer_.ToString());
+  } else if (error == ECONNREFUSED || !shared_->guards.soft_icmp) {
+    failure_ = Status(Code::kConnectionReset,
+                      peer_.ToString() + " is not there any more", error);
+  }
+  MarkDirty();
+}
+
+bool Connection::AllDataAcknowledged() const {
+  if (bytes_sent_ != bytes_given_) return false;
+  const auto last =
+      static_cast<uint16_t>((fin_sent_ ? fin_seq_ : next_seq_) - 1);
+  return !SeqLess(acked_, last);
+}
+
+bool Connection::Behind() const {
+  return recovering_ || bytes_sent_ < bytes_given_ ||
+         (fin_queued_ && !fin_sent_);
+}
+
+void Connection::ArmTimer() {
+  const Settings& settings = shared_->settings;
+  const uint64_t linger_us = uint64_t{settings.linger_ms} * 1000;
+  uint64_t at = kNever;
+  switch (state_) {
+    case State::kDialing:
+      at = dial_deadline_us_;
+      if (shared_->guards.repeat_syn && syn_repeats_ < kSynRepeats) {
+        at = std::min(at, dialed_us_ + kSynRepeatUs[syn_repeats_]);
+      }
+      break;
+    case State::kOpen:
+      if (settings.idle_timeout_ms != 0) {
+        at = last_heard_us_ + uint64_t{settings.idle_timeout_ms} * 1000;
+      }
+      if (!heard_) at = std::min(at, next_proof_us_);
+      if (held_bytes_ != 0) at = std::min(at, hold_until_us_);
+      if (closing_requested_ && !fin_queued_) {
+        at = std::min(at, linger_from_us_ + linger_us);
+        if (close_idle_at_us_ > shared_->now_us) {
+          at = std::min(at, close_idle_at_us_);
+        }
+      }
+      break;
+    case State::kClosing:
+      if (shared_->guards.linger_limit) at = linger_from_us_ + linger_us;
+      if (held_bytes_ != 0) at = std::min(at, hold_until_us_);
+      break;
+    case State::kNew:
+    case State::kOver:
+      break;
+  }
+  timer_us_ = at;
+  shared_->next_timer_us = std::min(shared_->next_timer_us, at);
+}
+
+void Connection::OnTimer() {
+  if (held_bytes_ != 0 && shared_->now_us >= hold_until_us_) {
+    gap_real_ = true;
+    gap_ack_ = held_ack_;
+    Packet packet;
+    const bool sound = ParsePacket(held_, held_bytes_, &packet);
+    held_bytes_ = 0;
+    if (sound && state_ != State::kOver) port_->DeliverHeld(this, packet);
+  }
+  switch (state_) {
+    case State::kDialing:
+      DialTimer();
+      break;
+    case State::kOpen:
+      OpenTimer();
+      break;
+    case State::kClosing:
+      if (shared_->now_us >=
+          linger_from_us_ + uint64_t{shared_->settings.linger_ms} * 1000) {
+        Fail(Status(Code::kConnectionTimedOut,
+                    peer_.ToString() + " did not acknowledge the end"));
+      }
+      break;
+    case State::kNew:
+    case State::kOver:
+      break;
+  }
+  if (state_ != State::kOver) ArmTimer();
+}
+
+void Connection::DialTimer() {
+  if (connected_) return;
+  if (shared_->now_us >= dial_deadline_us_) {
+    Fail(Status(Code::kDeadlineExceeded,
+                "dial " + peer_.ToString() + ": no answer in time"));
+    return;
+  }
+  // libutp waits 3 s. The SYN is libutp's own, only its time is new.
+  if (syn_repeats_ < kSynRepeats &&
+      shared_->now_us >= dialed_us_ + kSynRepeatUs[syn_repeats_]) {
+    syn_repeats_++;
+    Packet syn;
+    if (ParsePacket(syn_, sizeof syn_, &syn)) {
+      port_->SendHeader(syn.header, peer_);
+    }
+  }
+}
+
+void Connection::OpenTimer() {
+  const Settings& settings = shared_->settings;
+  const uint64_t now = shared_->now_us;
+  if (!heard_ && now >= next_proof_us_) {
+    next_proof_us_ = kNever;
+    // Data proves the address too, and libutp repeats it.
+    if (bytes_given_ == 0 && !fin_queued_) SendProof();
+  }
+  if (settings.idle_timeout_ms != 0 &&
+      now >= last_heard_us_ + uint64_t{settings.idle_timeout_ms} * 1000) {
+    Fail(Status(Code::kConnectionTimedOut,
+                "nothing heard from " + peer_.ToString()));
+    return;
+  }
+  if (!closing_requested_ || fin_queued_) return;
+  if (now >= linger_from_us_ + uint64_t{settings.linger_ms} * 1000) {
+    Fail(Status(Code::kConnectionTimedOut,
+                peer_.ToString() + " takes no data, and is being closed"));
+  } else {
+    MarkDirty();  // perhaps nothing more comes from the parent
+  }
+}
+
+}  // namespace xtp::utp

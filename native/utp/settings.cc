@@ -1,0 +1,60 @@
+#include "utp/settings.h"
+
+#include <string>
+
+namespace xtp::utp {
+namespace {
+
+struct Field {
+  const char* name;
+  uint32_t Settings::*member;
+  uint32_t min;
+  uint32_t max;
+};
+
+constexpr uint32_t kMiB = 1024 * 1024;
+
+const Field kFields[] = {
+    {"receive_window_bytes", &Settings::receive_window_bytes, 65536, 16 * kMiB},
+    {"send_window_bytes", &Settings::send_window_bytes, 16384, 16 * kMiB},
+    {"long_path_send_window_bytes", &Settings::long_path_send_window_bytes,
+     16384, 16 * kMiB},
+    {"target_delay_ms", &Settings::target_delay_ms, 5, 1000},
+    // libutp assumes that 576 bytes of UDP payload always fit; IPv6 and UDP
+    // headers take 48.
+    {"mtu_bytes", &Settings::mtu_bytes, 632, 9000},
+    {"loopback_mtu_bytes", &Settings::loopback_mtu_bytes, 632, 65535},
+    {"dial_timeout_ms", &Settings::dial_timeout_ms, 100, 600000},
+    {"linger_ms", &Settings::linger_ms, 100, 600000},
+    {"idle_timeout_ms", &Settings::idle_timeout_ms, 0, 86400000},
+    {"max_connections", &Settings::max_connections, 1, 60000},
+};
+
+const Field* FindField(const std::string& name) {
+  for (const Field& field : kFields) {
+    if (name == field.name) return &field;
+  }
+  return nullptr;
+}
+
+}  // namespace
+
+Status ParseSettings(const TransportSettings& given, Settings* out) {
+  for (const auto& [name, value] : given) {
+    const Field* field = FindField(name);
+    if (field == nullptr) {
+      return Status(Code::kInvalidArgument, "unknown setting " + name);
+    }
+    // Also false for NaN.
+    if (!(value >= field->min && value <= field->max)) {
+      return Status(Code::kInvalidArgument,
+                    "setting " + name + " must be between " +
+                        std::to_string(field->min) + " and " +
+                        std::to_string(field->max));
+    }
+    out->*field->member = static_cast<uint32_t>(value);
+  }
+  return Status::Ok();
+}
+
+}  // namespace xtp::utp

@@ -1,0 +1,31 @@
+// SipHash-2-4 (Aumasson and Bernstein, 2012): a keyed hash for short inputs
+// that an attacker chooses.
+#ifndef XTP_UTP_SIPHASH_H_
+#define XTP_UTP_SIPHASH_H_
+
+#include <cstddef>
+#include <cstdint>
+
+namespace xtp::utp {
+
+struct SipKey {
+  uint64_t k0 = 0;
+  uint64_t k1 = 0;
+};
+
+uint64_t SipHash(const SipKey& key, const uint8_t* data, size_t length);
+
+// Numbers that cannot be guessed: SipHash of a counter.
+class Random {
+ public:
+  explicit Random(const SipKey& key) : key_(key) {}
+  uint32_t Next();
+
+ private:
+  const SipKey key_;
+  uint64_t counter_ = 0;
+};
+
+}  // namespace xtp::utp
+
+#endif  // XTP_UTP_SIPHASH_H_
