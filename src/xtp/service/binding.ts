@@ -1,0 +1,54 @@
+/** What the addon gives to JavaScript. Calls never block; results arrive as events. */
+export interface Binding {
+  /** Starts the I/O thread on the data link. Once per process; throws an Error with `code`. */
+  start(options: StartOptions, onEvent: (event: NativeEvent) => void): void
+  listen(request: number, listener: number, ip: string, port: number, accept: number): void
+  unlisten(request: number, listener: number): void
+  /** Adds `count` inbound connections to the credit of a listener. */
+  accept(listener: number, count: number): void
+  dial(request: number, connection: number, ip: string, port: number, timeoutMs: number): void
+  /** Also ends a dial that has not finished; its request is then answered with CANCELLED. */
+  close(request: number, connection: number, abort: boolean, code: number): void
+  /** Connection 0: the whole service. */
+  stats(request: number, connection: number): void
+  /** Ends the I/O thread: resets what is left, closes all sockets. Returns when it has ended. */
+  stop(): void
+  /** Name and version of the addon and its library, for Hello and for logs. */
+  readonly version: string
+}
+
+export interface StartOptions {
+  /** File descriptor of the data link; the addon owns it from here on. */
+  dataFd: number
+  /** Settings by name, each with a default in native/utp/engine.h; unknown names are an error. */
+  settings: Record<string, number>
+}
+
+export const NATIVE_EVENT = {
+  REPLY: 0,
+  INCOMING: 1,
+  CONNECTED: 2,
+  CLOSED: 3,
+  STATS: 4,
+  LOG: 5,
+  LINK_LOST: 6
+} as const
+
+/** native/common/transport.h, struct Event. Strings are empty and numbers 0 where not used. */
+export interface NativeEvent {
+  kind: number
+  request: number
+  listener: number
+  connection: number
+  level: number
+  code: number
+  errno: number
+  message: string
+  localIp: string
+  localPort: number
+  remoteIp: string
+  remotePort: number
+  bytesIn: number
+  bytesOut: number
+  text: string
+}

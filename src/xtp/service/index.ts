@@ -1,0 +1,6 @@
+/** The child's side: what a transport's service program is made of. */
+export type { Binding, NativeEvent, StartOptions } from './binding.ts'
+export { NATIVE_EVENT } from './binding.ts'
+export { EXIT } from './exit-codes.ts'
+export { runService } from './run-service.ts'
+export { CAPABILITY, type ServiceDefinition } from './service.ts'

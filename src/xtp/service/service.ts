@@ -1,0 +1,286 @@
+// The child: one control session on fd 3, one addon on fd 4, and an end that always comes.
+import {
+  AlreadyExistsError,
+  type Clock,
+  type Connected,
+  ControlSession,
+  type Dial,
+  type EventBody,
+  type Hello,
+  InvalidArgumentError,
+  type Listen,
+  type Listening,
+  MAX_FRAME_BYTES,
+  MAX_REQUESTS,
+  NotFoundError,
+  ProtocolViolationError,
+  type ReplyBody,
+  type RequestBody,
+  type RequestContext,
+  ResourceExhaustedError,
+  STATUS,
+  UnavailableError,
+  UnsupportedError,
+  XtpError
+} from '../ctl/index.ts'
+import type { Binding } from './binding.ts'
+import { ControlLink } from './control-link.ts'
+import { EXIT } from './exit-codes.ts'
+import { NativeBackend } from './native-backend.ts'
+
+export interface ServiceDefinition {
+  /** Name of the transport, such as `utp`. */
+  name: string
+  /** Package and version, such as `xtp-utp/0.1.0`. */
+  implementation: string
+  /** Last component of its multiaddrs, such as `/utp`, and its code. */
+  suffix: string
+  suffixCode: number
+  capabilities: number
+  /** Loads the addon. Called when the client has said Hello; may throw, with a remedy. */
+  loadBinding(): Binding
+}
+
+const CONTROL_FD = 3
+const DATA_FD = 4
+const DEFAULT_DIAL_TIMEOUT_MS = 30_000
+/** Log events are dropped while the parent does not take what is queued. */
+const MAX_QUEUED_LOG_BYTES = 1 << 20
+/** A parent that takes nothing at all any more. */
+const MAX_QUEUED_BYTES = 64 << 20
+const MAX_CONNECTIONS = 65_536
+const MAX_LISTENERS = 1_024
+
+/** Bits of Transport.capabilities (spec/xtp-ctl.proto). */
+export const CAPABILITY = {
+  DIAL: 1,
+  LISTEN: 2,
+  NATIVE_MUX: 4,
+  NATIVE_SECURITY: 8,
+  HALF_CLOSE: 16,
+  DATAGRAM: 32
+} as const
+
+const systemClock: Clock = {
+  now: () => performance.now(),
+  setTimer(ms, fn) {
+    const timer = setTimeout(fn, ms)
+    return () => clearTimeout(timer)
+  }
+}
+
+export class Service {
+  readonly #definition: ServiceDefinition
+  readonly #link: ControlLink
+  readonly #session: ControlSession
+  #backend?: NativeBackend
+  readonly #listeners = new Set<number>()
+  #lastConnId = 0
+  #draining = false
+  #exiting = false
+
+  constructor(definition: ServiceDefinition) {
+    this.#definition = definition
+    this.#session = new ControlSession({
+      role: 'service',
+      clock: systemClock,
+      send: bytes => this.#send(bytes),
+      onRequest: (body, ctx) => this.#onRequest(body, ctx),
+      onEvent: body => this.#onEvent(body),
+      queuedBytes: () => this.#link.queuedBytes
+    })
+    this.#link = new ControlLink({
+      fd: CONTROL_FD,
+      onBytes: bytes => this.#onBytes(bytes),
+      onEnd: () => this.exit(EXIT.OK),
+      onMismatch: error => {
+        console.error(`control link: ${error.message}`)
+        this.exit(EXIT.CONFIG)
+      }
+    })
+  }
+
+  /** Ends the process: the addon's thread first, then what the control link still has to send. */
+  exit(code: number): void {
+    if (this.#exiting) {
+      return
+    }
+    this.#exiting = true
+    this.#backend?.stop()
+    // a parent that reads nothing must not keep the child alive
+    setTimeout(() => process.exit(code), 500).unref()
+    this.#link.flush(() => process.exit(code))
+  }
+
+  #send(bytes: Uint8Array): void {
+    this.#link.send(bytes)
+    if (this.#link.queuedBytes > MAX_QUEUED_BYTES) {
+      console.error('control link: the client does not read')
+      this.exit(EXIT.PROTOCOL)
+    }
+  }
+
+  #onBytes(bytes: Uint8Array): void {
+    try {
+      this.#session.receive(bytes)
+    } catch (error) {
+      console.error(`control link: ${(error as Error).message}`)
+      this.exit(error instanceof ProtocolViolationError ? EXIT.PROTOCOL : EXIT.SOFTWARE)
+    }
+  }
+
+  async #onRequest(body: RequestBody, ctx: RequestContext): Promise<ReplyBody> {
+    if ('hello' in body) {
+      return this.#hello(body.hello)
+    }
+    if ('ping' in body) {
+      return { ping: body.ping }
+    }
+    if ('shutdown' in body) {
+      // the reply leaves before the process ends: exit() flushes
+      setImmediate(() => this.exit(EXIT.OK))
+      return {}
+    }
+    const backend = this.#backend
+    if (backend === undefined) {
+      throw new UnavailableError('the service has not started')
+    }
+    if ('listen' in body) {
+      return { listening: await this.#listen(backend, body.listen, ctx.signal) }
+    }
+    if ('unlisten' in body) {
+      await this.#unlisten(backend, body.unlisten.listenerId)
+      return {}
+    }
+    if ('dial' in body) {
+      return { connected: await this.#dial(backend, body.dial, ctx) }
+    }
+    if ('close' in body) {
+      await backend.close(body.close.connId, body.close.abort, body.close.code)
+      return {}
+    }
+    if ('stats' in body) {
+      return { statsResult: await backend.stats(body.stats.connId) }
+    }
+    if ('drain' in body) {
+      this.#draining = true
+      await Promise.all([...this.#listeners].map(id => this.#unlisten(backend, id)))
+      return {}
+    }
+    throw new UnsupportedError('the service does not know this request')
+  }
+
+  async #listen(backend: NativeBackend, listen: Listen, signal: AbortSignal): Promise<Listening> {
+    this.#refuseWhileDraining()
+    const { listenerId, addr, accept } = listen
+    if (listenerId === 0) {
+      throw new InvalidArgumentError('listener id 0 is not allowed')
+    }
+    if (this.#listeners.has(listenerId)) {
+      throw new AlreadyExistsError(`listener ${listenerId} exists`)
+    }
+    if (this.#listeners.size >= MAX_LISTENERS) {
+      throw new ResourceExhaustedError(`there are ${MAX_LISTENERS} listeners: close one first`)
+    }
+    this.#listeners.add(listenerId)
+    try {
+      const listening = await backend.listen(listenerId, addr, accept)
+      if (signal.aborted) {
+        await this.#unlisten(backend, listenerId)
+      }
+      return listening
+    } catch (error) {
+      this.#listeners.delete(listenerId)
+      throw error
+    }
+  }
+
+  async #unlisten(backend: NativeBackend, listenerId: number): Promise<void> {
+    if (!this.#listeners.delete(listenerId)) {
+      throw new NotFoundError(`there is no listener ${listenerId}`)
+    }
+    await backend.unlisten(listenerId)
+  }
+
+  #dial(backend: NativeBackend, dial: Dial, ctx: RequestContext): Promise<Connected> {
+    this.#refuseWhileDraining()
+    const { connId, addr } = dial
+    if (connId % 2 !== 1 || connId <= this.#lastConnId) {
+      throw new InvalidArgumentError(
+        `connection id ${connId} is not odd and larger than all before`
+      )
+    }
+    this.#lastConnId = connId
+    return backend.dial(connId, addr, ctx.deadlineMs ?? DEFAULT_DIAL_TIMEOUT_MS, ctx.signal)
+  }
+
+  #refuseWhileDraining(): void {
+    if (this.#draining) {
+      throw new UnavailableError('the service is draining: use its successor')
+    }
+  }
+
+  #hello({ options }: Hello): ReplyBody {
+    const { name, implementation, suffix, suffixCode, capabilities } = this.#definition
+    try {
+      this.#backend = new NativeBackend({
+        binding: this.#definition.loadBinding(),
+        suffix,
+        suffixCode,
+        onEvent: event => this.#emit(event),
+        onLinkLost: error => this.#onDataLinkLost(error)
+      })
+      const settings = options.map(({ key, value }) => [key, Number(value)])
+      this.#backend.start(DATA_FD, {
+        die_with_parent: 1,
+        ...Object.fromEntries(settings)
+      })
+    } catch (error) {
+      // the reply tells the client why; the exit code tells whoever sees only the process
+      console.error((error as Error).message)
+      setImmediate(() => this.exit(EXIT.UNAVAILABLE))
+      throw error instanceof XtpError
+        ? error
+        : new UnsupportedError((error as Error).message, { cause: error })
+    }
+    return {
+      hello: {
+        implementation: `${implementation} (${this.#backend.version}, node ${process.version})`,
+        features: [],
+        options: [],
+        limits: {
+          maxFrameBytes: MAX_FRAME_BYTES,
+          maxConnections: MAX_CONNECTIONS,
+          maxListeners: MAX_LISTENERS,
+          maxRequests: MAX_REQUESTS
+        },
+        transports: [{ name, protocols: [suffixCode], capabilities }],
+        pid: process.pid
+      }
+    }
+  }
+
+  #onEvent(event: EventBody): void {
+    if ('accept' in event && this.#listeners.has(event.accept.listenerId)) {
+      this.#backend?.accept(event.accept.listenerId, event.accept.count)
+    }
+  }
+
+  #emit(event: EventBody): void {
+    if ('log' in event && this.#link.queuedBytes > MAX_QUEUED_LOG_BYTES) {
+      return
+    }
+    if (this.#session.state !== 'closed') {
+      this.#session.event(event)
+    }
+  }
+
+  #onDataLinkLost(error?: XtpError): void {
+    if (error === undefined) {
+      this.exit(EXIT.OK)
+      return
+    }
+    console.error(`data link: ${error.message}`)
+    this.exit(error.status === STATUS.UNSUPPORTED ? EXIT.CONFIG : EXIT.PROTOCOL)
+  }
+}
