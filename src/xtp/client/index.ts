@@ -1,0 +1,18 @@
+export {
+  XtpClient,
+  type XtpClientComponents,
+  type XtpClientEvents,
+  type XtpDialEvents,
+  type XtpDialOptions
+} from './client.ts'
+export { XtpConnection } from './connection.ts'
+export type { RestartPolicy, TransportDefinition, XtpInit } from './definition.ts'
+export { type ListenerOptions, XtpListener } from './listener.ts'
+export type { TransportStatus } from './status.ts'
+export type { SupervisorState } from './supervisor.ts'
+export {
+  createTransport,
+  type XtpComponents,
+  XtpTransport,
+  type XtpTransportDialEvents
+} from './transport.ts'

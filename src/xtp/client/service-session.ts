@@ -1,0 +1,381 @@
+// One incarnation of a service, from Hello to its end: dials, listeners, connections. When it is
+// gone, everything on it fails with the error that says how.
+import type { CounterGroup, Logger, MessageStreamDirection } from '@libp2p/interface'
+import type { Multiaddr } from '@multiformats/multiaddr'
+import { raceSignal } from 'race-signal'
+import {
+  type Closed,
+  ConnectionTimedOutError,
+  DeadlineExceededError,
+  type EventBody,
+  errorFromStatus,
+  type Hello,
+  type MuxStream,
+  type MuxStreamHandler,
+  type ReplyBody,
+  type RequestBody,
+  type RequestOptions,
+  ServiceStartError,
+  STATUS,
+  UnavailableError,
+  type XtpError
+} from '../ctl/index.ts'
+import { cleanText, type Incarnation } from '../runner/index.ts'
+import { Acceptor, type InboundTaker } from './acceptor.ts'
+import { addressFromService } from './addresses.ts'
+import { XtpConnection, type XtpConnectionInit } from './connection.ts'
+import type { ClientConfig, TransportDefinition } from './definition.ts'
+import { MAX_HELD } from './inbound.ts'
+import { ServiceLink, violation } from './service-link.ts'
+import { VERSION } from './version.ts'
+
+const MAX_CONN_ID = 0xffffffff
+
+export interface ServiceSessionInit {
+  definition: TransportDefinition
+  config: ClientConfig
+  incarnation: Pick<Incarnation, 'control' | 'data'>
+  /** Of connections, and of the service itself. */
+  connectionLog: Logger
+  serviceLog: Logger
+  metrics?: CounterGroup
+  onReceived?(bytes: number): void
+}
+
+/** What a connection is like, besides its addresses. */
+export type ConnectionOptions = Pick<XtpConnectionInit, 'allowHalfOpen' | 'inactivityTimeoutMs'>
+
+export interface DialOptions extends ConnectionOptions {
+  /** What was asked for: the connection's `remoteAddr`. */
+  remoteAddr: Multiaddr
+  signal?: AbortSignal
+}
+
+export class ServiceSession {
+  /** Resolves once, with why, when a link ended or the service broke the protocol. */
+  readonly broken: Promise<Error | undefined>
+  readonly connections = new Map<number, XtpConnection>()
+  readonly #init: ServiceSessionInit
+  readonly #link: ServiceLink
+  readonly #acceptor: Acceptor
+  /** Dials under way, and those that ended before their own continuation ran. */
+  readonly #dialling = new Map<number, Closed | undefined>()
+  readonly #lost = Promise.withResolvers<XtpError>()
+  #isBroken = false
+  #nextConnId = 1
+  #nonce = 0n
+
+  constructor(init: ServiceSessionInit) {
+    this.#init = init
+    const { promise, resolve } = Promise.withResolvers<Error | undefined>()
+    this.broken = promise
+    this.#acceptor = this.#createAcceptor()
+    this.#link = new ServiceLink({
+      control: init.incarnation.control,
+      data: init.incarnation.data,
+      clock: init.config.clock,
+      onReceived: init.onReceived,
+      onEvent: body => this.#onEvent(body),
+      onStream: (stream, header) => this.#acceptor.onStream(stream, header),
+      expectedStreams: () => this.connections.size + MAX_HELD,
+      onLateReply: (request, reply) => this.#onLateReply(request, reply),
+      onBroken: error => {
+        this.#isBroken = true
+        resolve(error)
+      }
+    })
+  }
+
+  /** Nothing new can be done on it. */
+  get isBroken(): boolean {
+    return this.#isBroken
+  }
+
+  get bytesIn(): number {
+    return this.#link.mux.bytesIn
+  }
+
+  get bytesOut(): number {
+    return this.#link.mux.bytesOut
+  }
+
+  /**
+   * Says Hello and waits until the service is ready.
+   *
+   * @throws ServiceStartError where the service is of another kind; what it answers otherwise
+   */
+  async start(timeoutMs: number): Promise<Hello> {
+    const { definition, config } = this.#init
+    const options = Object.entries(config.settings).map(([key, value]) => ({
+      key,
+      value: String(value)
+    }))
+    const reply = await this.#request(
+      {
+        hello: {
+          implementation: `xtp/${VERSION}`,
+          features: [],
+          options,
+          transports: [],
+          pid: 0
+        }
+      },
+      { timeoutMs }
+    )
+    const lost = this.#lost.promise.then(error => Promise.reject(error))
+    await Promise.race([this.#link.negotiated, lost])
+    const hello = reply.hello as Hello
+    const isOurs = hello.transports.some(
+      ({ name, protocols }) =>
+        name === definition.name && protocols.includes(definition.multiaddrCode)
+    )
+    if (!isOurs) {
+      throw new ServiceStartError(
+        `${definition.serviceEntry} is no service for ${definition.suffix}: reinstall ${definition.packageName}`
+      )
+    }
+    return hello
+  }
+
+  /** Exactly `timeoutMs`: of a service that hangs no better answer is to be expected a little later. */
+  async ping(timeoutMs: number): Promise<void> {
+    const late = new AbortController()
+    const cancelTimer = this.#init.config.clock.setTimer(timeoutMs, () => {
+      late.abort(new DeadlineExceededError(`ping: no answer in ${timeoutMs} ms`))
+    })
+    this.#nonce += 1n
+    try {
+      await this.#request({ ping: { nonce: this.#nonce } }, { timeoutMs, signal: late.signal })
+    } finally {
+      cancelTimer()
+    }
+  }
+
+  /** Counters of the service itself, such as the sockets that its library holds. */
+  async stats(): Promise<Map<string, bigint>> {
+    const { statsResult } = await this.#request({ stats: { connId: 0 } })
+    return new Map(statsResult?.stats.map(({ key, value }) => [key, value]))
+  }
+
+  /** Asks the process to end. */
+  async shutdown(timeoutMs: number): Promise<void> {
+    await this.#request({ shutdown: {} }, { timeoutMs })
+  }
+
+  /** @throws what the service answers, the signal's reason, ServiceLostError */
+  async dial(addr: Uint8Array, options: DialOptions): Promise<XtpConnection> {
+    const { signal, remoteAddr } = options
+    const timeoutMs = this.#init.config.dialTimeoutMs
+    const connId = this.#nextConnId
+    if (connId > MAX_CONN_ID) {
+      throw new UnavailableError('the service has used all its connection ids: restart it')
+    }
+    this.#nextConnId += 2
+    this.#dialling.set(connId, undefined)
+    let closed: Closed | undefined
+    let reply: ReplyBody
+    try {
+      reply = await this.#request({ dial: { connId, addr } }, { timeoutMs, signal })
+    } catch (error) {
+      // the deadline of the request is that of the connection, whichever of the two noticed it
+      throw error instanceof DeadlineExceededError
+        ? new ConnectionTimedOutError(
+            `could not dial ${remoteAddr}: no answer within ${timeoutMs} ms; it may be down, or a firewall drops UDP`
+          )
+        : error
+    } finally {
+      closed = this.#dialling.get(connId)
+      this.#dialling.delete(connId)
+    }
+    if (closed?.status !== undefined) {
+      throw errorFromStatus(closed.status, `dial ${remoteAddr}`)
+    }
+    if (signal?.aborted || this.#isBroken) {
+      this.#closeInService(connId, true)
+      signal?.throwIfAborted()
+      throw await this.#lost.promise
+    }
+    // #onEvent and the reply were checked for what they may be; an address may still be nonsense
+    const localAddr = this.#checked(() =>
+      addressFromService(reply.connected?.localAddr as Uint8Array, this.#init.definition)
+    )
+    return this.#connect(connId, 'outbound', remoteAddr, localAddr, options, handler =>
+      this.#link.mux.open({ connId, kind: 0 }, handler)
+    )
+  }
+
+  /**
+   * Opens a listener; gives the address with its true port.
+   *
+   * @throws AddressInUseError, AddressNotAvailableError, PermissionDeniedError, …
+   */
+  async listen(listenerId: number, addr: Uint8Array, taker: InboundTaker): Promise<Multiaddr> {
+    const { acceptCredit } = this.#init.config
+    this.#acceptor.add(listenerId, taker, acceptCredit)
+    try {
+      const reply = await this.#request({ listen: { listenerId, addr, accept: acceptCredit } })
+      return this.#checked(() =>
+        addressFromService(reply.listening?.addr as Uint8Array, this.#init.definition)
+      )
+    } catch (error) {
+      this.#acceptor.remove(listenerId)
+      throw error
+    }
+  }
+
+  async unlisten(listenerId: number): Promise<void> {
+    this.#acceptor.remove(listenerId)
+    await this.#request({ unlisten: { listenerId } })
+  }
+
+  /** The end: everything that still waits gets `error`. Called once the process is known to be dead. */
+  fail(error: XtpError): void {
+    this.#isBroken = true
+    this.#lost.resolve(error)
+    this.#acceptor.clear()
+    this.#link.close(error)
+    for (const connection of this.connections.values()) {
+      connection.onLost(error)
+    }
+    this.connections.clear()
+  }
+
+  // ---- requests ----
+
+  /** As the control session does it, but a loss is told by whoever knows how the process ended. */
+  async #request(body: RequestBody, options: RequestOptions = {}): Promise<ReplyBody> {
+    if (!this.#isBroken) {
+      try {
+        return await this.#link.control.request(body, options)
+      } catch (error) {
+        options.signal?.throwIfAborted()
+        if (!this.#isBroken) {
+          throw error
+        }
+      }
+    }
+    throw await raceSignal(this.#lost.promise, options.signal)
+  }
+
+  /** For what is checked outside of the link's own call: a violation there breaks it all the same. */
+  #checked<T>(check: () => T): T {
+    try {
+      return check()
+    } catch (error) {
+      this.#link.break(error as Error)
+      throw error
+    }
+  }
+
+  #closeInService(connId: number, abort: boolean): void {
+    const code = abort ? STATUS.CONNECTION_ABORTED : 0
+    // it may have ended meanwhile; and a service that does not answer fails its heartbeat
+    this.#request({ close: { connId, abort, code } }).catch(() => {})
+  }
+
+  #onLateReply(request: RequestBody, reply: ReplyBody): void {
+    if (reply.connected !== undefined) {
+      this.#closeInService(reply.connected.connId, true)
+    }
+    if ('listen' in request && reply.listening !== undefined) {
+      this.unlisten(request.listen.listenerId).catch(() => {})
+    }
+  }
+
+  // ---- events ----
+
+  #onEvent(body: EventBody): void {
+    if ('incoming' in body) {
+      this.#acceptor.onIncoming(body.incoming)
+    } else if ('closed' in body) {
+      this.#onClosed(body.closed)
+    } else if ('log' in body) {
+      const { level, scope, message } = body.log
+      const { serviceLog } = this.#init
+      const log = level <= 1 ? serviceLog.error : level === 2 ? serviceLog : serviceLog.trace
+      log('%s: %s', cleanText(scope), cleanText(message))
+    }
+  }
+
+  #onClosed(closed: Closed): void {
+    const { connId } = closed
+    const couldHaveBeen =
+      connId % 2 === 1 ? connId < this.#nextConnId : this.#acceptor.couldHaveBeen(connId)
+    if (!couldHaveBeen) {
+      violation(`connection ${connId} closed, which never was`)
+    }
+    const connection = this.connections.get(connId)
+    if (connection !== undefined) {
+      this.connections.delete(connId)
+      connection.onClosed(closed.status)
+    } else if (this.#dialling.has(connId)) {
+      this.#dialling.set(connId, closed)
+    } else {
+      this.#acceptor.onClosed(connId)
+    }
+  }
+
+  // ---- connections ----
+
+  #createAcceptor(): Acceptor {
+    const { definition, config } = this.#init
+    return new Acceptor({
+      clock: config.clock,
+      hasConnection: connId => this.connections.has(connId),
+      checkAddress: bytes => addressFromService(bytes, definition),
+      connect: ({ connId, localAddr, remoteAddr }, early, taker) =>
+        this.#connect(
+          connId,
+          'inbound',
+          addressFromService(remoteAddr, definition),
+          addressFromService(localAddr, definition),
+          taker,
+          handler => early.attach(handler)
+        ),
+      abortInService: connId => {
+        this.#init.serviceLog.error('connection %d has no stream: given up', connId)
+        this.#closeInService(connId, true)
+      },
+      grant: (listenerId, count) => {
+        if (!this.#isBroken) {
+          this.#link.control.event({ accept: { listenerId, count } })
+        }
+      }
+    })
+  }
+
+  #connect(
+    connId: number,
+    direction: MessageStreamDirection,
+    remoteAddr: Multiaddr,
+    localAddr: Multiaddr,
+    { allowHalfOpen, inactivityTimeoutMs }: ConnectionOptions,
+    open: (handler: MuxStreamHandler) => MuxStream
+  ): XtpConnection {
+    const { config, connectionLog, metrics } = this.#init
+    const connection = new XtpConnection({
+      connId,
+      open,
+      direction,
+      remoteAddr,
+      localAddr,
+      allowHalfOpen,
+      inactivityTimeoutMs,
+      log: connectionLog,
+      clock: config.clock,
+      closeTimeoutMs: config.closeTimeoutMs,
+      metrics,
+      metricPrefix: `${direction}_`,
+      requestClose: () => this.#closeInService(connId, false),
+      // a microtask later it is known whether the link is dead or the service only says so
+      onLinkGone: () =>
+        queueMicrotask(() => {
+          if (!this.#isBroken) {
+            connection.onLost(errorFromStatus({ code: STATUS.CONNECTION_RESET }))
+          }
+        })
+    })
+    this.connections.set(connId, connection)
+    return connection
+  }
+}

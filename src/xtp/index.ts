@@ -1,0 +1,49 @@
+/**
+ * @packageDocumentation
+ *
+ * The client of XTP, eXternal Transports Protocol: gives js-libp2p transports whose network code runs
+ * in a process of its own. Applications install a transport package, such as `xtp-utp`; transport
+ * packages are made of `createTransport`.
+ */
+export * from './client/index.ts'
+export {
+  AddressInUseError,
+  AddressNotAvailableError,
+  AlreadyExistsError,
+  CancelledError,
+  type Clock,
+  ConnectionAbortedError,
+  ConnectionClosedError,
+  ConnectionRefusedError,
+  ConnectionResetError,
+  ConnectionTimedOutError,
+  DeadlineExceededError,
+  InternalError,
+  InvalidArgumentError,
+  isXtpError,
+  NetworkUnreachableError,
+  NotFoundError,
+  PermissionDeniedError,
+  ProtocolViolationError,
+  RemoteMisbehavedError,
+  ResourceExhaustedError,
+  ServiceLostError,
+  ServiceStartError,
+  STATUS,
+  UnavailableError,
+  UnsupportedError,
+  XtpError
+} from './ctl/index.ts'
+export {
+  type ByteLink,
+  DirectRunner,
+  type DirectRunnerInit,
+  type ExitInfo,
+  type Incarnation,
+  type LinkHandler,
+  type Resolver,
+  type Runner,
+  type SandboxLevel,
+  type SandboxReport,
+  type StartRequest
+} from './runner/index.ts'
