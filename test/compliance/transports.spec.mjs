@@ -1,0 +1,35 @@
+// The libp2p transport compliance suite, whole and unpatched: TCP is the yardstick, uTP on IPv4 and
+// IPv6 is what is measured. Plain JavaScript, so that every supported Node runs it as it is.
+import { noise } from '@chainsafe/libp2p-noise'
+import { yamux } from '@chainsafe/libp2p-yamux'
+import transportCompliance from '@libp2p/interface-compliance-tests/transport'
+import { tcp } from '@libp2p/tcp'
+import { TCP } from '@multiformats/multiaddr-matcher'
+import { UTP, utp } from 'xtp-utp'
+
+function suite(name, transport, matcher, listen) {
+  describe(name, () => {
+    transportCompliance({
+      async setup() {
+        const dialer = {
+          transports: [transport()],
+          connectionEncrypters: [noise()],
+          streamMuxers: [yamux()],
+          connectionMonitor: { enabled: false },
+          connectionGater: { denyDialMultiaddr: () => false }
+        }
+        return {
+          dialer,
+          listener: { ...dialer, addresses: { listen: [listen, listen] } },
+          dialMultiaddrMatcher: matcher,
+          listenMultiaddrMatcher: matcher
+        }
+      },
+      async teardown() {}
+    })
+  })
+}
+
+suite('@libp2p/tcp, IPv4', tcp, TCP, '/ip4/127.0.0.1/tcp/0')
+suite('xtp-utp, IPv4', utp, UTP, '/ip4/127.0.0.1/udp/0/utp')
+suite('xtp-utp, IPv6', utp, UTP, '/ip6/::1/udp/0/utp')

@@ -1,0 +1,82 @@
+// The promise that the application never loads native code, and that nothing is left behind.
+import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import fs from 'node:fs'
+import path from 'node:path'
+import { describe, it } from 'node:test'
+import { isAlive, mappedFiles, until } from '../support/processes.ts'
+
+const FIXTURE = path.resolve(import.meta.dirname, '../fixtures/node-in-a-process.ts')
+
+interface Report {
+  pid: number
+  service: number
+}
+
+async function start(...args: string[]) {
+  const child = spawn(process.execPath, [FIXTURE, ...args], { stdio: ['pipe', 'pipe', 'inherit'] })
+  const [line] = (await once(child.stdout, 'data')) as [Buffer]
+  return { child, report: JSON.parse(String(line)) as Report }
+}
+
+describe('processes', () => {
+  it('maps the addon in the service and no .node file in the parent', async () => {
+    const { child, report } = await start()
+    const addons = (pid: number) => mappedFiles(pid).filter(name => name.endsWith('.node'))
+    assert.equal(addons(report.service).length, 1, 'the service has the addon')
+    assert.deepEqual(addons(report.pid), [])
+    child.stdin.end()
+    await once(child, 'exit')
+  })
+
+  it('gives the service no ipc channel, no environment of the parent, and cwd /', async () => {
+    const { child, report } = await start()
+    const environment = fs.readFileSync(`/proc/${report.service}/environ`, 'utf8').split('\0')
+    const names = environment.map(entry => entry.split('=')[0]).filter(name => name !== '')
+    assert.deepEqual(
+      names.filter(name => name !== 'TZ'),
+      []
+    )
+    assert.equal(fs.readlinkSync(`/proc/${report.service}/cwd`), '/')
+    const command = fs.readFileSync(`/proc/${report.service}/cmdline`, 'utf8').split('\0')
+    assert.equal(
+      command.filter(word => word !== '').length,
+      2,
+      'node and the bundled file, nothing else'
+    )
+    child.stdin.end()
+    await once(child, 'exit')
+  })
+
+  it('exits by itself after libp2p.stop(), and leaves no process and no temporary file', async () => {
+    const before = fs.readdirSync('/tmp')
+    const { child, report } = await start()
+    child.stdin.end()
+    const [code, signal] = await once(child, 'exit')
+    assert.deepEqual([code, signal], [0, null])
+    assert.equal(isAlive(report.service), false)
+    assert.deepEqual(
+      fs.readdirSync('/tmp').filter(name => !before.includes(name) && name.startsWith('xtp')),
+      []
+    )
+  })
+
+  for (const signal of ['SIGKILL', 'SIGTERM', 'SIGSEGV'] as const) {
+    it(`the service ends when its parent dies of ${signal}`, async () => {
+      const { child, report } = await start()
+      process.kill(report.pid, signal)
+      await once(child, 'exit')
+      await until('the service is gone', () => !isAlive(report.service), 3000)
+    })
+  }
+
+  it('the service ends when its parent dies while its JavaScript thread hangs', async () => {
+    const { child, report } = await start()
+    // a stopped JavaScript thread answers nothing; the I/O thread and the kernel are what is left
+    process.kill(report.service, 'SIGSTOP')
+    process.kill(report.pid, 'SIGKILL')
+    await once(child, 'exit')
+    await until('the service is gone', () => !isAlive(report.service), 3000)
+  })
+})

@@ -1,0 +1,43 @@
+// How much each test does: what CI runs (short), what `npm run test:full` runs (full), and what runs
+// with sanitizers in both (sanitized).
+// Run as a program, it prints the counts in force.
+
+const TIERS = ['short', 'full', 'sanitized'] as const
+
+export const tier = TIERS.find(name => name === process.env.TEST_TIER) ?? 'short'
+
+const COUNTS = {
+  /** Bytes of the large transfer, each way. */
+  largeTransferBytes: { short: 256 * 2 ** 20, full: 2 ** 30, sanitized: 64 * 2 ** 20 },
+  /** Concurrent streams, over 10 connections. */
+  concurrentStreams: { short: 1000, full: 1000, sanitized: 200 },
+  /** Connections opened and closed one after the other. */
+  sequentialConnections: { short: 200, full: 200, sanitized: 60 },
+  /** Bytes offered to a paused reader. */
+  pausedReaderBytes: { short: 64 * 2 ** 20, full: 64 * 2 ** 20, sanitized: 64 * 2 ** 20 },
+  /** Bytes through the lossy relay, each way. */
+  lossyBytes: { short: 16 * 2 ** 20, full: 16 * 2 ** 20, sanitized: 2 * 2 ** 20 },
+  /** Bytes seeded and leeched with the independent uTP. */
+  torrentBytes: { short: 32 * 2 ** 20, full: 32 * 2 ** 20, sanitized: 4 * 2 ** 20 },
+  /** The same through the lossy relay. */
+  torrentLossyBytes: { short: 4 * 2 ** 20, full: 32 * 2 ** 20, sanitized: 2 ** 20 },
+  /** Random frames per link and direction. */
+  fuzzFrames: { short: 25_000, full: 250_000, sanitized: 5_000 },
+  /** Spoofed SYNs. */
+  spoofedSyns: { short: 5000, full: 5000, sanitized: 5000 },
+  /** Random or replayed datagrams. */
+  hostileDatagrams: { short: 20_000, full: 200_000, sanitized: 10_000 },
+  /** Kills of the service, per control state. */
+  kills: { short: 2, full: 25, sanitized: 1 }
+} satisfies Record<string, Record<(typeof TIERS)[number], number>>
+
+export const counts = Object.fromEntries(
+  Object.entries(COUNTS).map(([name, value]) => [name, value[tier]])
+) as Record<keyof typeof COUNTS, number>
+
+if (process.argv[1] === import.meta.filename) {
+  console.log(`test counts (${tier}):`)
+  for (const [name, value] of Object.entries(counts)) {
+    console.log(`  ${name.padEnd(24)} ${value.toLocaleString('en')}`)
+  }
+}
