@@ -1,0 +1,234 @@
+// What is measured. Every contestant gives a server and a client the same four things, so that the
+// numbers differ by the transport only.
+import { createRequire } from 'node:module'
+import type { Socket } from 'node:net'
+import net from 'node:net'
+import { noise } from '@chainsafe/libp2p-noise'
+import { yamux } from '@chainsafe/libp2p-yamux'
+import type { MessageStream } from '@libp2p/interface'
+import { tcp } from '@libp2p/tcp'
+import { multiaddr } from '@multiformats/multiaddr'
+import { createLibp2p, type Libp2p } from 'libp2p'
+import { utp, utpClient } from 'xtp-utp'
+
+/** One byte stream, both ways. */
+export interface Duplex {
+  /** False: wait for onDrain. */
+  write(bytes: Uint8Array): boolean
+  end(): void
+  onData?: (bytes: Uint8Array) => void
+  onDrain?: () => void
+  onEnd?: (error?: Error) => void
+}
+
+export interface Server {
+  address: string
+}
+
+export interface Client {
+  open(): Promise<Duplex>
+  /** A connection of its own with one stream; for connections per second. */
+  connect(): Promise<{ duplex: Duplex; close(): Promise<void> }>
+  stop(): Promise<void>
+}
+
+export interface Contestant {
+  title: string
+  serve(onDuplex: (duplex: Duplex) => void): Promise<Server>
+  connect(address: string): Promise<Client>
+}
+
+const PROTOCOL = '/xtp-bench/1.0.0'
+
+function fromMessageStream(stream: MessageStream & { closeWrite?(): unknown }): Duplex {
+  const duplex: Duplex = {
+    write: bytes => stream.send(bytes),
+    end: () => {
+      stream.close().catch(() => {})
+    }
+  }
+  stream.addEventListener('message', event => {
+    for (const bytes of event.data instanceof Uint8Array ? [event.data] : event.data) {
+      duplex.onData?.(bytes)
+    }
+  })
+  stream.addEventListener('drain', () => duplex.onDrain?.())
+  stream.addEventListener('remoteCloseWrite', () => duplex.onEnd?.())
+  stream.addEventListener('close', event => duplex.onEnd?.(event.error))
+  return duplex
+}
+
+async function libp2pNode(kind: 'tcp' | 'utp', listen: string[]): Promise<Libp2p> {
+  return createLibp2p({
+    addresses: { listen },
+    transports: [kind === 'tcp' ? tcp() : utp()],
+    connectionEncrypters: [noise()],
+    streamMuxers: [yamux()],
+    connectionMonitor: { enabled: false },
+    connectionGater: { denyDialMultiaddr: () => false },
+    connectionManager: {
+      inboundConnectionThreshold: Number.POSITIVE_INFINITY,
+      maxIncomingPendingConnections: 10_000,
+      maxConnections: 10_000
+    }
+  })
+}
+
+function libp2p(kind: 'tcp' | 'utp', title: string): Contestant {
+  return {
+    title,
+    async serve(onDuplex) {
+      const node = await libp2pNode(kind, [
+        kind === 'tcp' ? '/ip4/127.0.0.1/tcp/0' : '/ip4/127.0.0.1/udp/0/utp'
+      ])
+      await node.handle(PROTOCOL, stream => onDuplex(fromMessageStream(stream)), {
+        maxInboundStreams: 10_000
+      })
+      return { address: String(node.getMultiaddrs()[0]) }
+    },
+    async connect(address) {
+      const node = await libp2pNode(kind, [])
+      const to = multiaddr(address)
+      const connection = await node.dial(to)
+      const options = { maxOutboundStreams: 10_000 }
+      return {
+        open: async () => fromMessageStream(await connection.newStream(PROTOCOL, options)),
+        async connect() {
+          const own = await node.dial(to, { force: true })
+          const duplex = fromMessageStream(await own.newStream(PROTOCOL, options))
+          return { duplex, close: () => own.close() }
+        },
+        stop: async () => node.stop()
+      }
+    }
+  }
+}
+
+const xtpRaw: Contestant = {
+  title: 'xtp-utp, raw bytes of the client’s connection',
+  async serve(onDuplex) {
+    const client = utpClient()
+    const listener = client.createListener({
+      onConnection: connection => onDuplex(fromMessageStream(connection))
+    })
+    await listener.listen(multiaddr('/ip4/127.0.0.1/udp/0/utp'))
+    return { address: String(listener.getAddrs()[0]) }
+  },
+  async connect(address) {
+    const client = utpClient()
+    const open = () => client.dial(multiaddr(address))
+    return {
+      open: async () => fromMessageStream(await open()),
+      async connect() {
+        const connection = await open()
+        return { duplex: fromMessageStream(connection), close: () => connection.close() }
+      },
+      stop: () => client.stop()
+    }
+  }
+}
+
+function fromSocket(socket: Socket): Duplex {
+  const duplex: Duplex = { write: bytes => socket.write(bytes), end: () => socket.end() }
+  socket.on('data', bytes => duplex.onData?.(bytes))
+  socket.on('drain', () => duplex.onDrain?.())
+  socket.on('end', () => duplex.onEnd?.())
+  socket.on('error', error => duplex.onEnd?.(error))
+  return duplex
+}
+
+interface UtpNativeSocket extends net.Server {
+  bind(): void
+  connect(port: number, host: string): Socket
+  setRecvBufferSize(bytes: number): void
+  setSendBufferSize(bytes: number): void
+}
+interface UtpNative {
+  new (options: object): UtpNativeSocket
+  createServer(options: object, onConnection: (socket: Socket) => void): UtpNativeSocket
+}
+
+/** As large as xtp-utp asks for: with the system's default its throughput collapses. */
+const UDP_BUFFER_BYTES = 4 << 20
+
+function grow(socket: UtpNativeSocket): void {
+  socket.setRecvBufferSize(UDP_BUFFER_BYTES)
+  socket.setSendBufferSize(UDP_BUFFER_BYTES)
+}
+
+const utpNative: Contestant = {
+  title: 'utp-native 2.5.3, raw, in the process',
+  async serve(onDuplex) {
+    const UtpNative = createRequire(import.meta.url)('utp-native') as UtpNative
+    const server = UtpNative.createServer({ allowHalfOpen: true }, socket =>
+      onDuplex(fromSocket(socket))
+    )
+    await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
+    grow(server)
+    return { address: String((server.address() as net.AddressInfo).port) }
+  },
+  async connect(address) {
+    const UtpNative = createRequire(import.meta.url)('utp-native') as UtpNative
+    const sockets = new Set<Socket>()
+    // it connects when the first byte is written
+    const open = () => {
+      const udp = new UtpNative({ allowHalfOpen: true })
+      udp.bind()
+      grow(udp)
+      const socket = udp.connect(Number(address), '127.0.0.1')
+      sockets.add(socket)
+      return socket
+    }
+    return {
+      open: async () => fromSocket(open()),
+      async connect() {
+        const socket = open()
+        return { duplex: fromSocket(socket), close: async () => void socket.destroy() }
+      },
+      async stop() {
+        for (const socket of sockets) {
+          socket.destroy()
+        }
+      }
+    }
+  }
+}
+
+const rawTcp: Contestant = {
+  title: 'node:net TCP, raw',
+  async serve(onDuplex) {
+    const server = net.createServer({ noDelay: true, allowHalfOpen: true }, socket =>
+      onDuplex(fromSocket(socket))
+    )
+    await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
+    return { address: String((server.address() as net.AddressInfo).port) }
+  },
+  async connect(address) {
+    const open = () =>
+      new Promise<Socket>((resolve, reject) => {
+        const options = {
+          port: Number(address),
+          host: '127.0.0.1',
+          noDelay: true,
+          allowHalfOpen: true
+        }
+        const socket = net.connect(options, () => resolve(socket)).on('error', reject)
+      })
+    return {
+      open: async () => fromSocket(await open()),
+      async connect() {
+        const socket = await open()
+        return { duplex: fromSocket(socket), close: async () => void socket.destroy() }
+      },
+      async stop() {}
+    }
+  }
+}
+
+export const contestants: Record<string, Contestant> = {
+  'xtp-utp-raw': xtpRaw,
+  'utp-native-raw': utpNative,
+  'tcp-raw': rawTcp,
+  'libp2p-xtp-utp': libp2p('utp', 'xtp-utp + noise + yamux'),
+  'libp2p-tcp': libp2p('tcp', '@libp2p/tcp + noise + yamux')
+}
