@@ -24,10 +24,10 @@ export * from './errors.ts'
 export { encodeFrame, FrameDecoder } from './frame-codec.ts'
 export * from './limits.ts'
 export * from './messages.ts'
+export type { ByteList } from './mux/byte-list.ts'
 export * from './mux/frame.ts'
 export { Mux, type MuxInit, type MuxSink } from './mux/mux.ts'
 export {
-  type ByteList,
   MuxStream,
   type MuxStreamHandler,
   type MuxWriteResult

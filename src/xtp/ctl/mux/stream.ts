@@ -1,15 +1,10 @@
 // One stream of the data link: credit both ways, half-close, reset.
 import { ConnectionClosedError } from '../errors.ts'
 import { INITIAL_WINDOW_BYTES, MAX_WINDOW_BYTES } from '../limits.ts'
+import type { ByteList } from './byte-list.ts'
 import { MUX_FLAG, MUX_TYPE } from './frame.ts'
 import type { StreamHeaderReader } from './stream-header.ts'
 import type { MuxWriter } from './writer.ts'
-
-/** What is used of a Uint8ArrayList, so that any version of it fits. */
-export interface ByteList extends Iterable<Uint8Array> {
-  readonly byteLength: number
-  sublist(begin?: number, end?: number): ByteList
-}
 
 /**
  * What happens on a stream. Calls come from inside `Mux.receive`, `onSinkDrain` and `close`; they may

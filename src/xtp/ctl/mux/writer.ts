@@ -1,7 +1,7 @@
 // Puts frames on the sink. Headers and small payloads are copied together into a slab, large payloads
 // are passed on as they are, and everything of one turn of the event loop leaves in one system call.
+import type { ByteList } from './byte-list.ts'
 import { writeMuxHeader } from './frame.ts'
-import type { ByteList } from './stream.ts'
 
 /** Where frames go; a `net.Socket` fits. */
 export interface MuxSink {
