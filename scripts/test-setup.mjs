@@ -4,7 +4,7 @@ import fs from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
 import { fetchVendor } from './fetch-vendor.mjs'
-import { bin, Failure, files, fingerprint, output, root, run, unlessFresh } from './run.mjs'
+import { bin, Failure, files, fingerprint, root, run, unlessFresh } from './run.mjs'
 
 const RUNTIMES = path.join(root, 'test/runtimes')
 
@@ -97,5 +97,3 @@ export async function buildNative(sanitizer) {
   )
   return dir
 }
-
-export { output }
