@@ -21,7 +21,11 @@ constexpr uint64_t kCloseIdleUs = 250 * 1000;
 
 Connection::Connection(Shared* shared, Port* port, uint32_t id,
                        const Endpoint& peer)
-    : shared_(shared), port_(port), id_(id), peer_(peer) {}
+    : shared_(shared),
+      port_(port),
+      id_(id),
+      peer_(peer),
+      send_window_(shared->settings) {}
 
 Connection::~Connection() {
   if (socket_ != nullptr) utp_set_userdata(socket_, nullptr);

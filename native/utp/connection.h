@@ -15,6 +15,7 @@
 #include "utp/byte_queue.h"
 #include "utp/packet.h"
 #include "utp/peer_key.h"
+#include "utp/send_window.h"
 #include "utp/shared.h"
 
 struct UTPSocket;
@@ -107,6 +108,7 @@ class Connection final : public StreamHandler {
   void DialTimer();
   void OpenTimer();
   void SampleRtt(uint64_t rtt_us);
+  void ApplySendWindow();
 
   Shared* const shared_;
   Port* const port_;
@@ -172,7 +174,7 @@ class Connection final : public StreamHandler {
   uint64_t rtt_sent_us_ = 0;
   uint64_t rtt_us_ = 0;
   uint64_t min_rtt_us_ = 0;
-  bool long_path_ = false;
+  SendWindow send_window_;
 
   // A selective ack that waits: its gap may be a mere reordering.
   uint8_t held_[kHeaderBytes + 2 + kMaxSelectiveAckBytes] = {};

@@ -30,7 +30,6 @@ constexpr uint16_t kResetWindow = 4096;
 // at one in 256.
 constexpr uint16_t kMaxAckAge = 256;
 
-constexpr uint64_t kLongPathUs = 5000;
 constexpr uint64_t kReorderUs = 3000;
 
 constexpr uint64_t kSynRepeatUs[] = {1000 * 1000, 2000 * 1000};
@@ -110,7 +109,7 @@ uint16_t Connection::AckForLibutp(const Header& header) const {
 bool Connection::HoldsBack(const Packet& packet) {
   const uint16_t ack = packet.header.ack;
   if (held_bytes_ != 0 && SeqLess(held_ack_, ack)) held_bytes_ = 0;
-  if (packet.selective_ack == nullptr || !long_path_ ||
+  if (packet.selective_ack == nullptr || !send_window_.long_path() ||
       packet.header.type != PacketType::kState ||
       !shared_->guards.reorder_tolerance) {
     return false;
@@ -134,6 +133,9 @@ bool Connection::AdmitReset(const Header& header) const {
 
 void Connection::TrackAck(uint16_t ack) {
   if (!SeqLess(acked_, ack) || !SeqLess(ack, next_seq_)) return;
+  if (send_window_.OnAcked(static_cast<uint16_t>(ack - acked_))) {
+    ApplySendWindow();
+  }
   acked_ = ack;
   linger_from_us_ = shared_->now_us;
   if (recovering_ && !SeqLess(ack, recover_seq_)) recovering_ = false;
@@ -146,13 +148,11 @@ void Connection::TrackAck(uint16_t ack) {
 void Connection::SampleRtt(uint64_t rtt_us) {
   rtt_us_ = rtt_us_ == 0 ? rtt_us : (7 * rtt_us_ + rtt_us) / 8;
   if (min_rtt_us_ == 0 || rtt_us < min_rtt_us_) min_rtt_us_ = rtt_us;
-  const bool long_path = min_rtt_us_ >= kLongPathUs;
-  if (long_path == long_path_) return;
-  long_path_ = long_path;
-  const Settings& settings = shared_->settings;
-  utp_setsockopt(socket_, UTP_SNDBUF,
-                 long_path ? settings.long_path_send_window_bytes
-                           : settings.send_window_bytes);
+  if (send_window_.OnMinimalRtt(min_rtt_us_)) ApplySendWindow();
+}
+
+void Connection::ApplySendWindow() {
+  utp_setsockopt(socket_, UTP_SNDBUF, static_cast<int>(send_window_.bytes()));
 }
 
 void Connection::OnSent(const Packet& packet, bool retransmit) {
@@ -174,6 +174,7 @@ void Connection::OnSent(const Packet& packet, bool retransmit) {
   if (retransmit) {
     retransmits_++;
     shared_->counters.retransmits++;
+    if (send_window_.OnLoss()) ApplySendWindow();
     recovering_ = true;
     recover_seq_ = static_cast<uint16_t>(next_seq_ - 1);
     if (header.seq == rtt_seq_) rtt_probing_ = false;  // Karn's algorithm

@@ -17,6 +17,8 @@ constexpr uint32_t kMiB = 1024 * 1024;
 const Field kFields[] = {
     {"receive_window_bytes", &Settings::receive_window_bytes, 65536, 16 * kMiB},
     {"send_window_bytes", &Settings::send_window_bytes, 16384, 16 * kMiB},
+    {"max_send_window_bytes", &Settings::max_send_window_bytes, 16384,
+     16 * kMiB},
     {"long_path_send_window_bytes", &Settings::long_path_send_window_bytes,
      16384, 16 * kMiB},
     {"target_delay_ms", &Settings::target_delay_ms, 5, 1000},

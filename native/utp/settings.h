@@ -16,6 +16,8 @@ struct Settings {
   // burst, and a socket buffer of the usual 208 KiB holds 166 packets: with
   // 256 KiB a peer that did not enlarge it loses some of every burst.
   uint32_t send_window_bytes = 128 * 1024;
+  // What it grows to while nothing is lost (send_window.h).
+  uint32_t max_send_window_bytes = 512 * 1024;
   // The same where the round trip takes 5 ms or more. libutp keeps at most
   // 1024 packets, so that more than 1.4 MiB has no effect.
   uint32_t long_path_send_window_bytes = 1024 * 1024;
