@@ -1,0 +1,71 @@
+// What is read from the machine, unjudged. A recording of it stands for another machine in the tests.
+
+/** Text of a file, or the errno of the attempt to read it. */
+export type FileText = { text: string } | { errno: string }
+
+/** Files of the kernel whose text is judged. */
+export const KERNEL_FILES = [
+  '/proc/self/status',
+  '/proc/self/cgroup',
+  '/proc/self/mountinfo',
+  '/proc/sys/kernel/apparmor_restrict_unprivileged_userns',
+  '/proc/sys/kernel/seccomp/actions_avail',
+  '/proc/sys/kernel/unprivileged_userns_clone',
+  '/proc/sys/net/core/rmem_max',
+  '/proc/sys/net/core/wmem_max',
+  '/proc/sys/user/max_user_namespaces'
+] as const
+
+export type KernelFile = (typeof KERNEL_FILES)[number]
+
+/** The cgroup v2 group of this process. */
+export interface CgroupFacts {
+  /** Absolute path of its folder. */
+  directory: string
+  /** Text of `cgroup.controllers` and `cgroup.subtree_control`. */
+  controllers: FileText
+  subtreeControl: FileText
+  /** This user may create groups in it and move processes there. */
+  writable: boolean
+}
+
+/** How the jail behaved when it was started and asked. */
+export interface JailFacts {
+  /** Absolute path; absent where this platform has no jail. */
+  file?: string
+  /** The first thing that went wrong with the file or its start: an errno, or what it printed. */
+  error?: string
+  /** Its lines: `hello …` and one `probed …` for each level that was asked for. */
+  lines: string[]
+}
+
+export interface TransportFacts {
+  package: string
+  version: string
+  directory: string
+  addon?: string
+  /** Absent: was not started. */
+  started?:
+    | { implementation: string; level: 'L0' | 'L2' | 'L3' | 'L4' }
+    | { error: string; logTail: string[] }
+}
+
+export interface MachineFacts {
+  /** Version of the package `xtp`. */
+  xtp: string
+  /** `process.version`. */
+  node: string
+  /** `process.platform` and `process.arch`. */
+  platform: string
+  arch: string
+  /** Absent on Windows. */
+  uid?: number
+  /** `os.release()`. */
+  kernel: string
+  /** Linux only. */
+  files: Partial<Record<KernelFile, FileText>>
+  /** Linux with cgroup v2 only. */
+  cgroup?: CgroupFacts
+  jail: JailFacts
+  transports: TransportFacts[]
+}
