@@ -40,6 +40,13 @@ async function compile(name) {
       for (const licence of ['LICENSE-MIT', 'LICENSE-APACHE']) {
         fs.copyFileSync(path.join(root, licence), path.join(root, dir, licence))
       }
+      // npm makes them executable where it installs a tarball, not in a workspace
+      const { bin: programs = {} } = JSON.parse(
+        fs.readFileSync(path.join(root, dir, 'package.json'), 'utf8')
+      )
+      for (const program of Object.values(programs)) {
+        fs.chmodSync(path.join(root, dir, program), 0o755)
+      }
       if (TRANSPORTS.includes(name)) {
         await bundle(name, service)
       }

@@ -144,6 +144,22 @@ describe('published packages', () => {
     assert.equal(out.trim(), 'packagedpackaged')
   })
 
+  it('have the program xtp, which finds them and their service', () => {
+    const out = execFileSync(path.join(app, 'node_modules/.bin/xtp'), ['doctor', '--json'], {
+      cwd: app,
+      env,
+      encoding: 'utf8',
+      timeout: 60_000
+    })
+    const { schema, transports } = JSON.parse(out)
+    assert.equal(schema, 1)
+    assert.deepEqual(
+      transports.map((t: { package: string; state: string }) => [t.package, t.state]),
+      [['xtp-utp', 'ok']]
+    )
+    assert.equal(transports[0].directory, fs.realpathSync(installed('xtp-utp')))
+  })
+
   it('have types that compile strictly', () => {
     fs.writeFileSync(path.join(app, 'types.ts'), TYPES)
     const tsc = path.join(root, 'node_modules/.bin/tsc')
