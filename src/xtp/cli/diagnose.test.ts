@@ -193,6 +193,28 @@ describe('the jail', () => {
   })
 })
 
+describe('each kind of failing step', () => {
+  for (const [failure, remedy] of [
+    ['execve EACCES', /may not execute Node/],
+    ['uid_map EPERM', /See user namespaces/],
+    ['cgroup_memory ENOENT', /See cgroup v2 delegation/],
+    ['landlock_restrict_self EPERM', /seccomp profile/],
+    ['capset EPERM', /seccomp profile/],
+    ['fork EAGAIN', undefined]
+  ] as const) {
+    test(failure, () => {
+      const lines = ['hello 1 5 @1 landlock=6 uid=0', 'probed L2 ok', `probed L3 ${failure}`]
+      const facts = { ...machines.complete, jail: { ...machines.complete.jail, lines } }
+      const found = diagnose(facts).levels[1]
+      if (remedy === undefined) {
+        assert.equal(found?.remedy, undefined)
+      } else {
+        assert.match(found?.remedy ?? '', remedy)
+      }
+    })
+  }
+})
+
 describe('a transport', () => {
   test('without an addon for the platform says what to do', () => {
     const [found] = diagnose(machines.noJail).transports

@@ -9,6 +9,9 @@ function levelRemedy(step: string): string | undefined {
   if (NAMESPACE_STEPS.test(step)) {
     return 'See user namespaces.'
   }
+  if (step === 'execve') {
+    return 'The user of the services may not execute Node: install it where every user can, not below /root.'
+  }
   if (step.startsWith('cgroup')) {
     return 'See cgroup v2 delegation.'
   }
