@@ -152,6 +152,27 @@ describe('xtp doctor', { skip: linux ? false : 'the sandbox is for Linux' }, () 
     assert.equal(found.status, 0)
   })
 
+  it('believes the jail where /proc/sys cannot be read', t => {
+    const within = [
+      'unshare',
+      '--mount',
+      'sh',
+      '-c',
+      'mount -t tmpfs none /proc/sys && exec "$@"',
+      'sh'
+    ]
+    try {
+      execFileSync(within[0] as string, [...within.slice(1), 'true'], { stdio: 'pipe' })
+    } catch (error) {
+      cannotRun(t, `/proc/sys cannot be hidden here: ${(error as Error).message}`)
+      return
+    }
+    const found = report({ within, env: { PATH: process.env.PATH } })
+    assert.equal(check(found, 'socket-buffers')?.state, 'unknown')
+    assert.equal(check(found, 'seccomp')?.state, 'ok')
+    assert.equal(found.levels[0]?.state, 'ok')
+  })
+
   it('fails, and says what to do, where the jail is missing', () => {
     const copy = fs.mkdtempSync(path.join(os.tmpdir(), 'xtp-doctor-'))
     try {

@@ -128,8 +128,8 @@ function userNamespaces(facts: MachineFacts): Found {
   const max = number(facts, '/proc/sys/user/max_user_namespaces')
   const clone = number(facts, '/proc/sys/kernel/unprivileged_userns_clone')
   const value = [
-    `max_user_namespaces ${max}`,
-    ...(clone === 'ENOENT' ? [] : [`unprivileged_userns_clone ${clone}`]),
+    typeof max === 'number' ? `max_user_namespaces ${max}` : `limit cannot be read (${max})`,
+    ...(typeof clone === 'number' ? [`unprivileged_userns_clone ${clone}`] : []),
     ...(appArmorRestricts(facts) ? ['restricted by AppArmor'] : [])
   ].join(', ')
   const answer = probed(facts, 'L3')
@@ -182,7 +182,10 @@ function seccomp(facts: MachineFacts): Found {
       ? { state: 'ok', value: actions.text.trim() }
       : { state: 'missing', value: `without ${missing.join(', ')}`, remedy: 'Use a newer kernel.' }
   }
-  return actions.errno === 'ENOENT' && statusField(facts, 'Pid') !== undefined
+  if (probed(facts, 'L2')?.[0] === 'ok') {
+    return { state: 'ok', value: 'works: the jail used it' }
+  }
+  return statusField(facts, 'Pid') !== undefined && statusField(facts, 'Seccomp') === undefined
     ? {
         state: 'missing',
         value: 'not in this kernel',
@@ -238,7 +241,11 @@ function socketBuffers(facts: MachineFacts): Found {
   }
   const entries = Object.entries(limits)
   const value = entries
-    .map(([name, n]) => `${name}_max ${typeof n === 'number' ? `${+(n / MIB).toFixed(2)} MiB` : n}`)
+    .map(([name, n]) =>
+      typeof n === 'number'
+        ? `${name}_max ${+(n / MIB).toFixed(2)} MiB`
+        : `${name}_max cannot be read (${n})`
+    )
     .join(', ')
   const small = entries.filter(([, n]) => typeof n === 'number' && n < WANTED_BUFFER_BYTES)
   if (small.length > 0) {

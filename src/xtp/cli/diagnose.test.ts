@@ -237,10 +237,13 @@ describe('a transport', () => {
 describe('what cannot be read', () => {
   test('is unknown, not missing, and does not hide what the jail proved', () => {
     const found = states(machines.hidden)
-    for (const id of ['seccomp', 'no-new-privs', 'cgroup', 'socket-buffers', 'user-namespaces']) {
+    for (const id of ['no-new-privs', 'cgroup', 'socket-buffers', 'user-namespaces']) {
       assert.equal(found[id], 'unknown', id)
     }
     assert.equal(found.landlock, 'ok')
+    assert.equal(found.seccomp, 'ok')
+    const silent = { ...machines.hidden, jail: { ...machines.hidden.jail, lines: [] } }
+    assert.equal(check(silent, 'seccomp').state, 'unknown')
     assert.equal(diagnose(machines.hidden).ok, true)
   })
 
@@ -266,6 +269,7 @@ describe('the kernel', () => {
       ...machines.complete,
       files: {
         ...machines.complete.files,
+        '/proc/self/status': { text: 'Pid:\t4711\nNoNewPrivs:\t0\n' },
         '/proc/sys/kernel/seccomp/actions_avail': { errno: 'ENOENT' }
       },
       jail: { ...machines.complete.jail, lines: ['hello 1 5 @1 landlock=0 uid=1000'] }
