@@ -174,10 +174,27 @@ describe('the jail', () => {
     assert.match(check(facts, 'jail').remedy ?? '', /chmod 755/)
   })
 
+  test('that works and is not used is no sandbox', () => {
+    const report = diagnose(machines.unused)
+    assert.equal(report.ok, false)
+    assert.deepEqual(report.sandbox, {
+      level: 'L0',
+      reason: 'started directly: no sandbox',
+      next: 'L2'
+    })
+  })
+
+  test('the weakest of several services counts', () => {
+    const transports = [...machines.ubuntu.transports, ...machines.complete.transports]
+    const report = diagnose({ ...machines.complete, transports })
+    assert.deepEqual([report.sandbox.level, report.sandbox.next], ['L2', 'L3'])
+  })
+
   test('that stopped half-way leaves the rest unknown', () => {
     const facts = {
       ...machines.complete,
-      jail: { ...machines.complete.jail, lines: machines.complete.jail.lines.slice(0, 2) }
+      jail: { ...machines.complete.jail, lines: machines.complete.jail.lines.slice(0, 2) },
+      transports: []
     }
     const report = diagnose(facts)
     assert.equal(report.sandbox.level, 'L2')
@@ -186,7 +203,8 @@ describe('the jail', () => {
 
   test('L2 that fails is a failure with its step', () => {
     const lines = ['hello 1 5 @1 landlock=0 uid=1000', 'probed L2 prefilter EINVAL']
-    const report = diagnose({ ...machines.complete, jail: { ...machines.complete.jail, lines } })
+    const jail = { ...machines.complete.jail, lines }
+    const report = diagnose({ ...machines.complete, jail, transports: [] })
     assert.equal(report.ok, false)
     assert.equal(report.sandbox.reason, 'L2 fails at prefilter (EINVAL)')
     assert.match(report.levels[0]?.remedy ?? '', /seccomp/)

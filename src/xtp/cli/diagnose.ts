@@ -4,6 +4,7 @@ import type { MachineFacts, TransportFacts } from './facts.ts'
 import type { DoctorReport, LevelResult, TransportResult } from './report.ts'
 
 const LEVELS = ['L2', 'L3', 'L4'] as const
+const ALL_LEVELS = ['L0', ...LEVELS] as const
 
 function levelRemedy(step: string): string | undefined {
   if (NAMESPACE_STEPS.test(step)) {
@@ -39,7 +40,8 @@ function transport(facts: MachineFacts, found: TransportFacts): TransportResult 
     return { ...about, state: 'unknown', error: 'not tried: this Node is not supported' }
   }
   if ('implementation' in started) {
-    return { ...about, ...started, state: 'ok' }
+    const { implementation, level } = started
+    return { ...about, implementation, level, state: 'ok' }
   }
   const last = started.logTail.at(-1)
   return {
@@ -53,6 +55,14 @@ function transport(facts: MachineFacts, found: TransportFacts): TransportResult 
   }
 }
 
+/** Of the services that answered, the one in the weakest sandbox. */
+function weakestService({ transports }: MachineFacts) {
+  const answered = transports.flatMap(({ started }) =>
+    started !== undefined && 'level' in started ? [started] : []
+  )
+  return answered.toSorted((a, b) => a.level.localeCompare(b.level))[0]
+}
+
 function sandbox(facts: MachineFacts, results: LevelResult[]): DoctorReport['sandbox'] {
   if (!nodeIsSupported(facts)) {
     return { reason: `XTP does not run on Node ${facts.node}` }
@@ -61,6 +71,12 @@ function sandbox(facts: MachineFacts, results: LevelResult[]): DoctorReport['san
     return { level: 'L0', reason: `there is no sandbox for ${facts.platform}` }
   }
   const reached = results.findLast(({ state }) => state === 'ok')
+  const real = weakestService(facts)
+  if (real !== undefined && real.level !== reached?.level) {
+    // what a service got is worth more than what the jail could do
+    const { level, reason } = real
+    return { level, reason, next: LEVELS[ALL_LEVELS.indexOf(level)] }
+  }
   const next = results[reached === undefined ? 0 : results.indexOf(reached) + 1]
   if (next === undefined) {
     return { level: reached?.level, reason: 'it is the strongest level' }
@@ -84,6 +100,9 @@ export function diagnose(facts: MachineFacts): DoctorReport {
     levels: results,
     transports,
     sandbox: used,
-    ok: used.level !== undefined && transports.every(({ state }) => state === 'ok')
+    ok:
+      used.level !== undefined &&
+      (used.level !== 'L0' || !isLinux(facts)) &&
+      transports.every(({ state }) => state === 'ok')
   }
 }

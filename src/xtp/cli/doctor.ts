@@ -30,12 +30,11 @@ export async function collect(from: string): Promise<MachineFacts> {
   if (nodeIsSupported(facts)) {
     // what is imported there does not load on every Node that can run this file
     const { tryService } = await import('./try-service.ts')
-    const { DirectRunner } = await import('../runner/index.ts')
     for (const transport of facts.transports) {
       const known = KNOWN_TRANSPORTS.find(({ packageName }) => packageName === transport.package)
       if (known !== undefined) {
         const entry = path.join(transport.directory, 'dist/service.js')
-        transport.started = await tryService(known, entry, new DirectRunner())
+        transport.started = await tryService(known, entry)
       }
     }
   }

@@ -44,9 +44,9 @@ export interface TransportFacts {
   version: string
   directory: string
   addon?: string
-  /** Absent: was not started. */
+  /** Absent: was not started. `reason`: the runner's own words why the level is not higher. */
   started?:
-    | { implementation: string; level: 'L0' | 'L2' | 'L3' | 'L4' }
+    | { implementation: string; level: 'L0' | 'L2' | 'L3' | 'L4'; reason: string }
     | { error: string; logTail: string[] }
 }
 

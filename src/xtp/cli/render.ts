@@ -33,14 +33,15 @@ function transportRow(transport: TransportResult): Row {
   return { state, title: transport.package, value, remedy }
 }
 
-function verdict({ sandbox, transports, ok }: DoctorReport): string {
+function verdict({ sandbox, levels, transports, ok }: DoctorReport): string {
   const { level, next, reason } = sandbox
   if (level === undefined) {
     return `Services cannot be started in a sandbox here: ${reason}.`
   }
   const failed = transports.filter(({ state }) => state !== 'ok').map(t => t.package)
   const used = `Services run at ${level}: ${reason}.`
-  const wanted = next === undefined || !ok ? '' : ` For ${next} do what stands below its line.`
+  const hasRemedy = levels.some(found => found.level === next && found.remedy !== undefined)
+  const wanted = ok && hasRemedy ? ` For ${next} do what stands below its line.` : ''
   const broken = failed.length === 0 ? '' : ` ${failed.join(', ')} cannot be started.`
   const none = transports.length === 0 ? ' No transport package is installed here.' : ''
   return `${used}${wanted}${broken}${none}`

@@ -14,12 +14,18 @@ const ACTIONS = 'kill_process kill_thread trap errno user_notif trace log allow'
 const JAIL = '/app/node_modules/xtp/prebuilds/linux-x64/xtp-jail'
 const IMPLEMENTATION = 'xtp-utp/0.1.0 (xtp-utp 0.1.0, libutp of utp-native 2.5.3, node v24.21.0)'
 
+const answered = (level: 'L0' | 'L2' | 'L3' | 'L4', reason = 'the strongest that works here') => ({
+  implementation: IMPLEMENTATION,
+  level,
+  reason
+})
+
 const utp: MachineFacts['transports'][number] = {
   package: 'xtp-utp',
   version: '0.1.0',
   directory: '/app/node_modules/xtp-utp',
   addon: '/app/node_modules/xtp-utp/prebuilds/linux-x64/xtp-utp.glibc.node',
-  started: { implementation: IMPLEMENTATION, level: 'L3' }
+  started: answered('L4')
 }
 
 /** Debian 12 with everything, started in a delegated group. */
@@ -89,7 +95,7 @@ export const ubuntu: MachineFacts = {
       'probed L4 cgroup EINVAL'
     ]
   },
-  transports: [{ ...utp, started: { implementation: IMPLEMENTATION, level: 'L2' } }]
+  transports: [{ ...utp, started: answered('L2') }]
 }
 
 /** Root in a container whose seccomp profile forbids new namespaces. */
@@ -117,7 +123,7 @@ export const container: MachineFacts = {
       'probed L4 cgroup EINVAL'
     ]
   },
-  transports: [{ ...utp, started: { implementation: IMPLEMENTATION, level: 'L2' } }]
+  transports: [{ ...utp, started: answered('L2') }]
 }
 
 /** A kernel on which somebody set the number of user namespaces to 0. */
@@ -132,7 +138,8 @@ export const noNamespaces: MachineFacts = {
       'probed L3 namespaces ENOSPC',
       'probed L4 namespaces ENOSPC'
     ]
-  }
+  },
+  transports: [{ ...utp, started: answered('L2') }]
 }
 
 /** macOS on Apple silicon, the addon built there. */
@@ -149,7 +156,7 @@ export const mac: MachineFacts = {
     {
       ...utp,
       addon: '/app/node_modules/xtp-utp/build/Release/xtp_utp.node',
-      started: { implementation: IMPLEMENTATION, level: 'L0' }
+      started: answered('L0')
     }
   ]
 }
@@ -192,5 +199,11 @@ export const hidden: MachineFacts = {
       'probed L4 cgroup EINVAL'
     ]
   },
-  transports: [{ ...utp, started: { implementation: IMPLEMENTATION, level: 'L2' } }]
+  transports: [{ ...utp, started: answered('L2') }]
+}
+
+/** The jail works, and the application has switched it off, or does not use it. */
+export const unused: MachineFacts = {
+  ...complete,
+  transports: [{ ...utp, started: answered('L0', 'started directly: no sandbox') }]
 }
