@@ -1,6 +1,6 @@
 // Drives the real xtp-jail as a parent does, with nothing in between: each command is a line, each
 // event can be waited for.
-import { type ChildProcess, spawn } from 'node:child_process'
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import fs from 'node:fs'
 import net from 'node:net'
@@ -34,15 +34,12 @@ export const ECHO_SERVICE = place('test/fixtures/echo-service.mjs')
 /** Without it node reads the system's OpenSSL configuration, which a service cannot. */
 export const ENVIRONMENT = { OPENSSL_CONF: '/dev/null' }
 
-interface Report {
-  sharedObjects: string[]
-}
-
 /** What node needs to read so that it can run `service`. */
 export function readablePaths(node: string, ...services: string[]): string[] {
-  // the libraries of the node that runs this: of the same system, and so of every node here
-  const { sharedObjects } = process.report.getReport() as unknown as Report
-  const libraries = sharedObjects.filter(name => name.startsWith('/') && !name.endsWith('.node'))
+  const script =
+    'process.report.excludeNetwork = true; JSON.stringify(process.report.getReport().sharedObjects)'
+  const all: string[] = JSON.parse(execFileSync(node, ['-p', script], { encoding: 'utf8' }))
+  const libraries = all.filter(name => name.startsWith('/') && !name.endsWith('.node'))
   return [...new Set([node, ...libraries, '/etc/ld.so.cache', '/dev/null', ...services])]
 }
 
@@ -79,7 +76,7 @@ export function tag(kind: string, number: number): Buffer {
   return bytes
 }
 
-/** The options that a jail needs where root runs it. */
+/** The option that a jail needs from L2 where root runs it. */
 export function userOption(uid?: number): string[] {
   return process.getuid?.() === 0 && uid === undefined ? ['--user', `${NOBODY}:${NOBODY}`] : []
 }
@@ -90,9 +87,11 @@ export class JailDriver {
   readonly events: string[] = []
   stderr = ''
   readonly ended: Promise<[number | null, string | null]>
+  /** The first event. */
+  readonly hello: Promise<string>
   #rest = ''
   #taken = new Set<number>()
-  #wake: () => void = () => {}
+  #waiters: (() => void)[] = []
   #gone = false
   readonly #sockets: net.Socket[] = []
 
@@ -125,6 +124,8 @@ export class JailDriver {
     })
     this.process.stdin?.on('error', () => {})
     this.ended = once(this.process, 'close') as Promise<[number | null, string | null]>
+    this.hello = this.expect(/^hello /)
+    this.hello.catch(() => {})
     this.ended.then(
       () => {
         this.#gone = true
@@ -132,6 +133,12 @@ export class JailDriver {
       },
       () => {}
     )
+  }
+
+  #wake(): void {
+    for (const waiter of this.#waiters.splice(0)) {
+      waiter()
+    }
   }
 
   get pid(): number {
@@ -148,12 +155,16 @@ export class JailDriver {
   }
 
   /** The first event that matches and was not waited for before. */
-  async expect(pattern: RegExp, timeoutMs = 20_000): Promise<string> {
+  async expect(pattern: RegExp, { timeoutMs = 10_000, take = true } = {}): Promise<string> {
     const late = performance.now() + timeoutMs
     for (;;) {
-      const at = this.events.findIndex((line, i) => !this.#taken.has(i) && pattern.test(line))
+      const at = this.events.findIndex(
+        (line, i) => !(take && this.#taken.has(i)) && pattern.test(line)
+      )
       if (at >= 0) {
-        this.#taken.add(at)
+        if (take) {
+          this.#taken.add(at)
+        }
         return this.events[at] as string
       }
       const left = late - performance.now()
@@ -165,10 +176,10 @@ export class JailDriver {
       }
       await new Promise<void>(resolve => {
         const timer = setTimeout(resolve, left)
-        this.#wake = () => {
+        this.#waiters.push(() => {
           clearTimeout(timer)
           resolve()
-        }
+        })
       })
     }
   }
@@ -181,8 +192,7 @@ export class JailDriver {
 
   /** The name of the jail's socket. */
   async socketName(): Promise<string> {
-    const hello =
-      this.events.find(line => line.startsWith('hello ')) ?? (await this.expect(/^hello /))
+    const hello = await this.hello
     return hello.split(' ')[3] as string
   }
 
@@ -235,15 +245,27 @@ export class JailDriver {
 
   /** How incarnation `number` ended: `code 0`, `signal 9`. */
   async exitOf(number: number): Promise<string> {
-    const line = await this.expect(new RegExp(`^exit ${number} `))
+    // looked at, not taken: there is one for each number, and several may wait for it
+    const line = await this.expect(new RegExp(`^exit ${number} `), { take: false })
     return line.split(' ').slice(2, 4).join(' ')
+  }
+
+  /** Forgets the events so far. */
+  forget(): void {
+    this.events.length = 0
+    this.#taken.clear()
+  }
+
+  /** Closes every link. */
+  disconnect(): void {
+    for (const socket of this.#sockets.splice(0)) {
+      socket.destroy()
+    }
   }
 
   /** The orderly end. */
   async end(): Promise<[number | null, string | null]> {
-    for (const socket of this.#sockets) {
-      socket.destroy()
-    }
+    this.disconnect()
     this.process.stdin?.end()
     return this.ended
   }
@@ -281,7 +303,11 @@ export async function echo(socket: net.Socket, text: string): Promise<string> {
 export function descriptors(pid: number): Map<number, string> {
   const found = new Map<number, string>()
   for (const fd of fs.readdirSync(`/proc/${pid}/fd`)) {
-    found.set(Number(fd), fs.readlinkSync(`/proc/${pid}/fd/${fd}`))
+    try {
+      found.set(Number(fd), fs.readlinkSync(`/proc/${pid}/fd/${fd}`))
+    } catch {
+      // closed while we looked
+    }
   }
   return found
 }
@@ -289,5 +315,5 @@ export function descriptors(pid: number): Map<number, string> {
 /** One field of /proc/PID/status. */
 export function status(pid: number, field: string): string {
   const text = fs.readFileSync(`/proc/${pid}/status`, 'utf8')
-  return new RegExp(`^${field}:\\s*(.*)$`, 'm').exec(text)?.[1] ?? ''
+  return new RegExp(`^${field}:[ \\t]*(.*)$`, 'm').exec(text)?.[1] ?? ''
 }

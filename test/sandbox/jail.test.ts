@@ -61,7 +61,7 @@ function unixSocketTypes(): Map<string, string> {
 describe('the first event', () => {
   it('tells version, pid, socket, Landlock and user', async () => {
     const jail = open()
-    const words = (await jail.expect(/^hello /)).split(' ')
+    const words = (await jail.hello).split(' ')
     assert.deepEqual(words.slice(0, 3), ['hello', '1', String(jail.pid)])
     assert.match(words[3] as string, /^[0-9a-f]{5}$/)
     assert.match(words[4] as string, /^landlock=\d+$/)
@@ -274,7 +274,7 @@ for (const uid of RUNNERS) {
         assert.equal(status(pid, 'Uid'), [id, id, id, id].join('\t'))
         assert.equal(
           fs.readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ')[3],
-          level === 'L3' ? '0' : String(pid),
+          String(pid),
           'session'
         )
         if (level === 'L0') {
@@ -350,8 +350,11 @@ for (const uid of RUNNERS) {
           return
         }
         const { pid } = await jail.start(1, level)
-        const fds = descriptors(pid)
         const wanted = level === 'L3' ? [0, 1, 2, 3, 4, 5, 6] : [0, 1, 2, 3, 4, 5]
+        const numbers = () => [...descriptors(pid).keys()].sort()
+        // its loader opens files, and closes them
+        await until('only those', () => String(numbers()) === String(wanted))
+        const fds = descriptors(pid)
         assert.deepEqual([...fds.keys()].sort(), wanted)
         assert.equal(fds.get(0), '/dev/null')
         assert.equal(fds.get(1), fds.get(2))
@@ -386,7 +389,7 @@ for (const uid of RUNNERS) {
           assert.ok(Number(line.split(' ')[4]) > 10_000, 'node takes more than 10 MB')
         }
         // also SIGSYS, as seccomp sends it; SIGSTOP would not end it
-        for (const signal of [1, 2, 3, 4, 6, 7, 8, 9, 10, 11, 14, 15, 24, 25, 31, 34, 64]) {
+        for (const signal of [1, 2, 3, 4, 6, 7, 8, 9, 10, 11, 14, 15, 24, 31, 34, 64]) {
           const service = await jail.start(++n, level)
           process.kill(service.pid, signal === 10 ? 'SIGKILL' : signal)
           const wanted = signal === 10 ? 9 : signal
@@ -483,7 +486,7 @@ for (const uid of RUNNERS) {
           )
         }
         assert.equal(jail.events.filter(line => /^(failed|exit) /.test(line)).length, 60)
-        await until('descriptors of the jail', () => openFds(jail.pid) === before)
+        await until('descriptors of the jail', () => openFds(jail.pid) <= before)
         assert.deepEqual(processesBelow(jail.pid), [])
       })
     })
@@ -555,7 +558,8 @@ describe('links', () => {
       await jail.startEcho(2, 'L0')
       await jail.link('c', 9)
       const link = await jail.connect()
-      const closed = once(link.resume(), 'close')
+      // with an error where the jail has not read all
+      const closed = new Promise(resolve => link.resume().on('close', resolve))
       link.write(bytes)
       await jail.expect(/^refused tag$/)
       await closed
@@ -573,7 +577,7 @@ describe('links', () => {
   it('of another process are refused, also one of the same user', async () => {
     const jail = open()
     const name = await jail.socketName()
-    const program = `require('net').connect('\\0${name}').on('close', () => process.exit(7)).on('error', () => {}).resume()`
+    const program = `require('net').connect('\\x00${name}').on('close', () => process.exit(7)).on('error', () => {}).resume()`
     const other = spawn(process.execPath, ['-e', program], { stdio: 'ignore' })
     await jail.expect(/^refused peer$/)
     assert.deepEqual(await once(other, 'exit'), [7, null])
