@@ -1,7 +1,8 @@
-// npm run build: types and JavaScript of every package, the service bundles, the addons.
+// npm run build: types and JavaScript of every package, the service bundles, the addons, xtp-jail.
 import fs from 'node:fs'
 import path from 'node:path'
 import { buildAddon } from './build-addon.mjs'
+import { buildJail } from './build-jail.mjs'
 import { bin, files, fingerprint, main, output, root, run, unlessFresh } from './run.mjs'
 import { ensureInstalled } from './setup.mjs'
 
@@ -72,6 +73,7 @@ export async function build({ addons = true } = {}) {
     await compile(name)
   }
   if (addons) {
+    await buildJail()
     for (const name of TRANSPORTS) {
       await buildAddon(name)
     }

@@ -166,6 +166,7 @@ const suites = {
       ),
       { source: false }
     ),
+  sandbox: () => nodeTest(testFiles('test/sandbox'), { source: false }),
   sanitized: () => sanitized(),
   package: () => nodeTest(testFiles('test/package'), { source: false })
 }
