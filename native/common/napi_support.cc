@@ -59,6 +59,7 @@ Status ParseSettings(const TransportSettings& given, Settings* out) {
       {"die_with_parent", 0, 1, 0},
       {"parent_pid", 0, 0x7fffffff, 0},
       {"exit_on_link_lost", 0, 1, 1},
+      {"socket_fd", -1, 0x7fffffff, -1},
   };
   for (const auto& setting : given) {
     Number* known = nullptr;
@@ -89,6 +90,7 @@ Status ParseSettings(const TransportSettings& given, Settings* out) {
   out->die_with_parent = numbers[6].value != 0;
   out->parent_pid = static_cast<pid_t>(numbers[7].value);
   out->io.exit_on_link_lost = numbers[8].value != 0;
+  out->io.socket_fd = static_cast<int>(numbers[9].value);
   return Status();
 }
 

@@ -36,6 +36,8 @@ namespace xtp {
 //   die_with_parent    0 or 1, default 0; Linux: PR_SET_PDEATHSIG SIGKILL
 //   parent_pid         checked against getppid() after that, if given
 //   exit_on_link_lost  0 or 1, default 1
+//   socket_fd          lent sockets come from there (lent_sockets.h), default
+//                      -1: sockets are made here
 napi_value RegisterTransport(napi_env env, napi_value exports,
                              TransportFactory factory, const char* version);
 

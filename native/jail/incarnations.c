@@ -112,6 +112,12 @@ static void tell_end(const struct incarnation *it) {
   }
 }
 
+// Nothing of it is left when its end is told.
+static void finish(struct incarnation *it) {
+  release(it);
+  tell_end(it);
+}
+
 // --- launching ------------------------------------------------------------
 
 // In the child. Everything out of the way first, then into place: no source
@@ -168,8 +174,7 @@ static void launch(struct incarnation *it) {
   it->state = LAUNCHED;
   if (pid < 0) {
     fail(it, "fork", error);
-    tell_end(it);
-    release(it);
+    finish(it);
   } else if (it->launch.level >= 3) {
     it->helper = pid;
   } else {
@@ -345,8 +350,7 @@ static void settle(struct incarnation *it) {
   if (recv(it->end, &status, sizeof status, MSG_DONTWAIT) == sizeof status) {
     it->exit_status = status;
   }
-  tell_end(it);
-  release(it);
+  finish(it);
 }
 
 void incarnations_poll(struct pollfd entries[MAX_INCARNATIONS]) {

@@ -117,6 +117,7 @@ static _Noreturn void finish_probe(const struct options *options, int level) {
 
 static _Noreturn void exec_service(const struct options *options,
                                    const struct launch *launch) {
+  if (setsid() < 0) stage1_fail("setsid");
   if (launch->level > 0) {
     set_limits(options);
     drop_bounding_set();
@@ -250,7 +251,6 @@ _Noreturn void stage1(const struct options *options,
                       const struct launch *launch) {
   const bool root = geteuid() == 0;
   die_with_the_jail(FD_STATUS);
-  if (setsid() < 0) stage1_fail("setsid");
   if (chdir("/") != 0) stage1_fail("chdir");
   if (launch->level >= 2 && root && !options->has_user) {
     errno = EINVAL;
