@@ -1,5 +1,5 @@
-// npm run bench -- --levels [--mib N --rounds N --starts N]: what the sandbox costs. The same raw uTP at
-// L0, L2 and L3, interleaved; medians and ratios to L0 as a table, everything as bench/report/levels.json.
+// npm run bench -- --levels [--mib N --rounds N --starts N --only L0,L3]: what the sandbox costs. The same raw uTP at
+// L0, L2 and L3, interleaved; medians and ratios to the first as a table, everything as bench/report/levels.json.
 import type { ChildProcess } from 'node:child_process'
 import { parseArgs } from 'node:util'
 import {
@@ -32,9 +32,11 @@ const { values } = parseArgs({
   options: {
     mib: { type: 'string', default: '256' },
     rounds: { type: 'string', default: '5' },
-    starts: { type: 'string', default: '8' }
+    starts: { type: 'string', default: '8' },
+    only: { type: 'string' }
   }
 })
+const levels = LEVELS.filter(level => values.only?.split(',').includes(level) ?? true)
 const LIMIT_MS = 180_000
 const GOAL = { cpuRatio: 1.05, startMs: 15 }
 
@@ -67,11 +69,11 @@ async function measure(level: Level): Promise<Result> {
   }
 }
 
-const results = new Map<Level, Result[]>(LEVELS.map(level => [level, []]))
+const results = new Map<Level, Result[]>(levels.map(level => [level, []]))
 const rounds = Number(values.rounds)
 for (let round = 1; round <= rounds; round++) {
   // not always the same one after the machine has rested
-  const order = LEVELS.map((_, i) => LEVELS[(i + round) % LEVELS.length] as Level)
+  const order = levels.map((_, i) => levels[(i + round) % levels.length] as Level)
   for (const level of order) {
     process.stderr.write(`round ${round}/${rounds}: ${level} … `)
     const result = await measure(level)
@@ -83,7 +85,7 @@ for (let round = 1; round <= rounds; round++) {
   }
 }
 
-const summary = LEVELS.map(level => {
+const summary = levels.map(level => {
   const all = results.get(level) as Result[]
   const of = (pick: (result: Result) => number) => median(all.map(pick))
   return {
@@ -127,12 +129,12 @@ console.log(`\n${table(head, rows)}\n`)
 const strongest = summary.at(-1) as Summary
 const goals = [
   {
-    label: `${strongest.level} : L0, CPU per GB`,
+    label: `${strongest.level} : ${base.level}, CPU per GB`,
     measured: strongest.cpuSecondsPerGb / base.cpuSecondsPerGb,
     goal: GOAL.cpuRatio
   },
   {
-    label: `${strongest.level} − L0, start to first echo in ms`,
+    label: `${strongest.level} − ${base.level}, start to first echo in ms`,
     measured: strongest.startMs - base.startMs,
     goal: GOAL.startMs
   }

@@ -53,7 +53,7 @@ export function probed(facts: MachineFacts, level: string): string[] | undefined
 
 /** Steps of the jail that fail where user namespaces are forbidden, or are there and powerless. */
 export const NAMESPACE_STEPS =
-  /^(namespaces|unshare_mount|uid_map|gid_map|mount|tmpfs|open_tree|move_mount|remount|sethostname)/
+  /^(namespaces|unshare_mount|uid_map|gid_map|mount|tmpfs|open_tree|move_mount|pivot_root|remount|empty|sethostname)/
 
 /** Ubuntu's switch: namespaces can be made, and nothing can be done in them. */
 function appArmorRestricts(facts: MachineFacts): boolean {

@@ -215,6 +215,9 @@ describe('each kind of failing step', () => {
   for (const [failure, remedy] of [
     ['execve EACCES', /may not execute Node/],
     ['uid_map EPERM', /See user namespaces/],
+    ['pivot_root EACCES', /See user namespaces/],
+    ['mount_setattr EACCES', /See user namespaces/],
+    ['mount_setattr ENOSYS', /see kernel/],
     ['cgroup_memory ENOENT', /See cgroup v2 delegation/],
     ['landlock_restrict_self EPERM', /seccomp profile/],
     ['capset EPERM', /seccomp profile/],

@@ -6,7 +6,10 @@ import type { DoctorReport, LevelResult, TransportResult } from './report.ts'
 const LEVELS = ['L2', 'L3', 'L4'] as const
 const ALL_LEVELS = ['L0', ...LEVELS] as const
 
-function levelRemedy(step: string): string | undefined {
+function levelRemedy(step: string, errno: string | undefined): string | undefined {
+  if (errno === 'ENOSYS') {
+    return 'The kernel is too old for this level: see kernel.'
+  }
   if (NAMESPACE_STEPS.test(step)) {
     return 'See user namespaces.'
   }
@@ -30,7 +33,7 @@ function levels(facts: MachineFacts): LevelResult[] {
     }
     return first === 'ok'
       ? { level, state: 'ok' }
-      : { level, state: 'missing', step: first, errno, remedy: levelRemedy(first) }
+      : { level, state: 'missing', step: first, errno, remedy: levelRemedy(first, errno) }
   })
 }
 
