@@ -176,13 +176,15 @@ export class XtpListener extends TypedEventEmitter<ListenerEvents> implements Li
     const { definition, newListenerId, log } = this.#host
     const target = this.#target as Target
     const id = newListenerId()
-    let bound: Multiaddr
+    let port: number
     try {
       // the same port as before, also where the system chose it
       const wanted = this.#port ?? target.port
       const kept = await this.#keep(target, wanted)
       const addr = encodeTarget(target, kept?.port ?? wanted, definition)
-      bound = await session.listen(id, addr, this.#taker, kept)
+      const bound = await session.listen(id, addr, this.#taker, kept)
+      // what is kept is not the service's to tell
+      port = kept?.port ?? targetOf(bound, definition).port
     } catch (error) {
       if (this.#state === 'opening') {
         // nobody will ask for it again
@@ -200,7 +202,7 @@ export class XtpListener extends TypedEventEmitter<ListenerEvents> implements Li
     }
     this.#id = id
     this.#session = session
-    this.#port = targetOf(bound, definition).port
+    this.#port = port
     this.#state = 'up'
     log('listening on %a, port %d', this.#ma, this.#port)
     this.safeDispatchEvent('listening')
