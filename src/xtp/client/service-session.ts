@@ -167,15 +167,21 @@ export class ServiceSession {
     await incarnation.verify?.()
   }
 
-  /** Exactly `timeoutMs`: of a service that hangs no better answer is to be expected a little later. */
-  async ping(timeoutMs: number): Promise<void> {
+  /**
+   * Exactly `timeoutMs`: of a service that hangs no better answer is to be expected a little later.
+   *
+   * @returns milliseconds since the service's I/O thread began its last round
+   */
+  async ping(timeoutMs: number): Promise<number> {
     const late = new AbortController()
     const cancelTimer = this.#init.config.clock.setTimer(timeoutMs, () => {
       late.abort(new DeadlineExceededError(`ping: no answer in ${timeoutMs} ms`))
     })
     this.#nonce += 1n
     try {
-      await this.#request({ ping: { nonce: this.#nonce } }, { timeoutMs, signal: late.signal })
+      const body = { ping: { nonce: this.#nonce, ioAgeMs: 0 } }
+      const { ping } = await this.#request(body, { timeoutMs, signal: late.signal })
+      return ping?.ioAgeMs ?? 0
     } finally {
       cancelTimer()
     }
