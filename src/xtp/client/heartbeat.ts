@@ -38,10 +38,7 @@ export function startHeartbeat(
         return
       }
       if (ioAgeMs > heartbeatTimeoutMs) {
-        onMissed(
-          new DeadlineExceededError(`its I/O thread has not turned for ${ioAgeMs} ms`),
-          'io'
-        )
+        onMissed(new DeadlineExceededError(`its I/O thread has not turned for ${ioAgeMs} ms`), 'io')
       } else {
         next()
       }
