@@ -539,9 +539,9 @@ napi_value RegisterTransport(napi_env env, napi_value exports,
     const char* name;
     napi_callback function;
   } kFunctions[] = {
-      {"start", JsStart},   {"stop", JsStop},   {"listen", JsListen},
-      {"accept", JsAccept}, {"dial", JsDial},   {"unlisten", JsUnlisten},
-      {"close", JsClose},   {"stats", JsStats}, {"lockdown", JsLockdown},
+      {"start", JsStart},     {"stop", JsStop},   {"listen", JsListen},
+      {"accept", JsAccept},   {"dial", JsDial},   {"unlisten", JsUnlisten},
+      {"close", JsClose},     {"stats", JsStats}, {"lockdown", JsLockdown},
       {"ioAgeMs", JsIoAgeMs},
   };
   for (const auto& entry : kFunctions) {
