@@ -42,6 +42,10 @@ Status LentSockets::Take(const Endpoint& local, int* out) {
         return dials ? lent.id == DialId(local.family()) : lent.local == local;
       });
   if (found == sockets_.end()) {
+    if (cut_off_) {
+      errno = EMFILE;
+      return Status::FromErrno(errno, "a lent socket");
+    }
     return Status(Code::kUnavailable,
                   "no socket for " + local.ToString() + " was lent");
   }
@@ -101,6 +105,8 @@ bool LentSockets::ReceiveOne() {
     return true;
   }
   for (size_t i = 0; i < count; i++) close(fds[i]);
+  // Nobody sends none: the kernel had no descriptor left for it.
+  cut_off_ |= count == 0 && (message.msg_flags & MSG_CTRUNC) != 0;
   refused_++;
   return true;
 }
@@ -127,6 +133,7 @@ void LentSockets::Add(const std::string& id, int fd) {
     sockets_.erase(same);
   }
   sockets_.push_back(Lent{id, fd, local});
+  cut_off_ = false;
 }
 
 }  // namespace xtp

@@ -26,7 +26,8 @@ class LentSockets {
 
   // A socket for `local`: with port 0 the one for dialling in that family,
   // which stays here and is given as a copy; otherwise the one that is bound
-  // to exactly `local`, which is given away. kUnavailable if there is none.
+  // to exactly `local`, which is given away. kUnavailable if there is none,
+  // kResourceExhausted if it may have got lost: too many open files.
   Status Take(const Endpoint& local, int* out);
 
   size_t size() const { return sockets_.size(); }
@@ -47,6 +48,8 @@ class LentSockets {
   int fd_;
   std::vector<Lent> sockets_;
   size_t refused_ = 0;
+  // The last one got lost on its way: too many open files.
+  bool cut_off_ = false;
 };
 
 }  // namespace xtp

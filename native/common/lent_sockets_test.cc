@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/udp.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -139,6 +140,22 @@ TEST(WhatIsNoSocketIsRefusedAndClosed) {
   CHECK_EQ(fd, before);
   close(fd);
   close(pipes[1]);
+}
+
+TEST(TooManyOpenFilesAreToldFromNoSocket) {
+  Lender lender;
+  Endpoint local;
+  int fd = -1;
+  lender.Lend("listen-1", {Bound("127.0.0.1", &local)});
+  rlimit before;
+  CHECK_EQ(getrlimit(RLIMIT_NOFILE, &before), 0);
+  rlimit none = before;
+  none.rlim_cur = 0;
+  CHECK_EQ(setrlimit(RLIMIT_NOFILE, &none), 0);
+  const Status status = lender.Take(local, &fd);
+  CHECK_EQ(setrlimit(RLIMIT_NOFILE, &before), 0);
+  CHECK_EQ(status.code(), Code::kResourceExhausted);
+  CHECK_EQ(lender.pool->refused(), size_t{1});
 }
 
 TEST(TheSameIdReplaces) {

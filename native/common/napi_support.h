@@ -24,9 +24,10 @@
 
 namespace xtp {
 
-// Defines start, stop, listen, unlisten, accept, dial, close, stats and version
-// on `exports`. State is per environment and goes with it; at most one engine
-// runs per process. Null if N-API failed (exception pending).
+// Defines start, stop, listen, unlisten, accept, dial, close, stats, lockdown,
+// ioAgeMs and version on `exports`. State is per environment and goes with it;
+// at most one engine runs per process. Null if N-API failed (exception
+// pending).
 //
 // start() understands these settings and gives the others to the factory:
 //   spin_us            0..1e6, default 200

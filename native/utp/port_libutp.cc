@@ -50,6 +50,7 @@ struct LibutpCallbacks {
     if (!ParsePacket(a->buf, a->len, &packet)) return 0;
     Shared* shared = port->shared_;
     if (connection != nullptr) {
+      if (shared->guards.fresh_window) connection->RefreshWindow(a->buf);
       connection->OnSent(packet, port->retransmitting_);
     } else if (shared->guards.stateless_syn) {
       return 0;  // of a connection that we have given up

@@ -12,7 +12,7 @@ import {
   type XtpError
 } from '../ctl/index.ts'
 import { createScavenger, type Incarnation } from '../runner/index.ts'
-import { encodeTarget, parseMultiaddr, resolveTarget, targetOf } from './addresses.ts'
+import { encodeTarget, familyOf, parseMultiaddr, resolveTarget, targetOf } from './addresses.ts'
 import type { XtpConnection } from './connection.ts'
 import {
   type ClientConfig,
@@ -20,6 +20,7 @@ import {
   type TransportDefinition,
   type XtpInit
 } from './definition.ts'
+import { LentSockets } from './lent-sockets.ts'
 import { type ListenerOptions, XtpListener } from './listener.ts'
 import { silentLogger } from './log.ts'
 import { type TransportMetrics, transportMetrics } from './metrics.ts'
@@ -84,6 +85,8 @@ export class XtpClient extends TypedEventEmitter<XtpClientEvents> {
   #accepting = true
   #stopping?: Promise<void>
   #nextListenerId = 1
+  #nextSocketNumber = 1
+  #sandboxLogged = false
   #bytesIn = 0
   #bytesOut = 0
 
@@ -183,6 +186,8 @@ export class XtpClient extends TypedEventEmitter<XtpClientEvents> {
         log: this.#listenerLog,
         acquire: () => this.#acquire(),
         newListenerId: () => this.#nextListenerId++,
+        newSocketNumber: () => this.#nextSocketNumber++,
+        sockets: () => this.config.runner.sockets,
         onClosed: closed => this.#listeners.delete(closed)
       },
       options
@@ -272,6 +277,7 @@ export class XtpClient extends TypedEventEmitter<XtpClientEvents> {
         const addr = encodeTarget(target, target.port, definition)
         const connection = await session.dial(addr, {
           remoteAddr,
+          family: familyOf(target),
           allowHalfOpen,
           inactivityTimeoutMs,
           signal
@@ -300,10 +306,13 @@ export class XtpClient extends TypedEventEmitter<XtpClientEvents> {
 
   #createSession(incarnation: Incarnation): ServiceSession {
     this.log('%s runner started pid %d', this.config.runner.name, incarnation.pid)
+    // a runner may have sockets only once it has started something
+    const { sockets } = this.config.runner
     return new ServiceSession({
       definition: this.definition,
       config: this.config,
       incarnation,
+      sockets: sockets && new LentSockets(sockets, incarnation),
       connectionLog: this.#connectionLog,
       serviceLog: this.#serviceLog,
       metrics: this.metrics?.events,
@@ -315,6 +324,12 @@ export class XtpClient extends TypedEventEmitter<XtpClientEvents> {
     const { restarts } = this.#supervisor
     this.#session = session
     this.log('the service is ready, pid %d, sandbox %s, restarts %d', pid, sandbox.level, restarts)
+    if (!this.#sandboxLogged) {
+      this.#sandboxLogged = true
+      const { level, reason, landlockAbi } = sandbox
+      const landlock = landlockAbi === undefined ? '' : `, Landlock version ${landlockAbi}`
+      this.log('sandbox %s: %s%s', level, reason, landlock)
+    }
     this.metrics?.service.increment({ start: true })
     this.safeDispatchEvent('service:running', { detail: { pid, restarts } })
     for (const listener of this.#listeners) {

@@ -1,6 +1,7 @@
 // The error that tells how a service process ended, and what to do about it.
 import { ServiceLostError, ServiceStartError, type XtpError } from '../ctl/index.ts'
 import type { ExitInfo } from '../runner/index.ts'
+import type { HungThread } from './heartbeat.ts'
 
 /** How an incarnation came to its end. */
 export type Ending =
@@ -10,7 +11,7 @@ export type Ending =
   | { kind: 'broken'; error?: Error }
   | { kind: 'exit' }
   | { kind: 'timeout'; afterMs: number }
-  | { kind: 'heartbeat'; error: Error; afterMs: number }
+  | { kind: 'heartbeat'; error: Error; thread: HungThread; afterMs: number }
 
 export interface Death {
   /** Package of the service. */
@@ -62,7 +63,9 @@ function endingText(ending: Ending, killed: boolean): string {
     case 'timeout':
       return `was not ready within ${ending.afterMs} ms`
     case 'heartbeat':
-      return `did not answer its heartbeat within ${ending.afterMs} ms`
+      return ending.thread === 'io'
+        ? `hangs: ${ending.error.message}`
+        : `did not answer its heartbeat within ${ending.afterMs} ms`
   }
 }
 

@@ -2,10 +2,11 @@
 import type { MultiaddrMatcher } from '@multiformats/multiaddr-matcher'
 import { type Clock, InvalidArgumentError, UnsupportedError } from '../ctl/index.ts'
 import {
-  DirectRunner,
   nodeClock,
   type Resolver,
   type Runner,
+  type SandboxOptions,
+  SandboxRunner,
   systemResolver
 } from '../runner/index.ts'
 
@@ -72,7 +73,9 @@ export interface XtpInit {
   scavengeEveryBytes?: number
   /** Settings of the service's addon by name; see the transport package. */
   settings?: Record<string, number>
-  /** How the service is started. Default: an ordinary child process, sandbox level L0. */
+  /** The box around the service. Default: the strongest that works here. */
+  sandbox?: SandboxOptions
+  /** How the service is started, for tests. Default: as `sandbox` says. */
   runner?: Runner
   /** Default: the system's resolver. */
   resolver?: Resolver
@@ -132,8 +135,10 @@ export function clientConfig(init: XtpInit): ClientConfig {
     settings: {},
     resolver: systemResolver,
     clock: nodeClock,
+    sandbox: {},
     ...withoutUndefined(init),
-    runner: init.runner ?? new DirectRunner(),
+    // checks the options of the sandbox, too
+    runner: init.runner ?? new SandboxRunner({ sandbox: init.sandbox }),
     restart: { ...DEFAULT_RESTART, ...withoutUndefined(init.restart ?? {}) }
   }
   for (const name of Object.keys(DEFAULT_TIMES_MS) as Array<keyof typeof DEFAULT_TIMES_MS>) {

@@ -29,7 +29,8 @@ export interface SupervisedSession {
   /** Resolves, with why, when the links cannot be used any more. */
   readonly broken: Promise<Error | undefined>
   start(timeoutMs: number): Promise<unknown>
-  ping(timeoutMs: number): Promise<void>
+  /** Gives the age of the last round of the service's I/O thread, in ms. */
+  ping(timeoutMs: number): Promise<number>
   shutdown(timeoutMs: number): Promise<void>
   fail(error: XtpError): void
 }
@@ -286,8 +287,8 @@ export class Supervisor<Session extends SupervisedSession> {
     this.#everRan = true
     const heartbeat = Promise.withResolvers<End>()
     const { clock, config } = this.#init
-    const stopHeartbeat = startHeartbeat(clock, config, session, error => {
-      heartbeat.resolve({ kind: 'heartbeat', error, afterMs: config.heartbeatTimeoutMs })
+    const stopHeartbeat = startHeartbeat(clock, config, session, (error, thread) => {
+      heartbeat.resolve({ kind: 'heartbeat', error, thread, afterMs: config.heartbeatTimeoutMs })
     })
     this.#ready?.resolve(session)
     this.#ready = undefined

@@ -275,11 +275,25 @@ export class ServiceStartError extends XtpError {
   readonly exitCode: number | null
   readonly signal: string | null
   readonly logTail: readonly string[]
-  constructor(message = 'the service did not start', options: ServiceErrorOptions = {}) {
-    super(message, { ...options, status: STATUS.SERVICE_START_FAILED })
+  constructor(
+    message = 'the service did not start',
+    options: ServiceErrorOptions & { status?: number } = {}
+  ) {
+    super(message, { status: STATUS.SERVICE_START_FAILED, ...options })
     this.exitCode = options.exitCode ?? null
     this.signal = options.signal ?? null
     this.logTail = options.logTail ?? []
+  }
+}
+
+/** The sandbox that the application insists on is not to be had here; nothing was started. */
+export class SandboxUnavailableError extends ServiceStartError {
+  override name = 'SandboxUnavailableError'
+  constructor(
+    message = 'the sandbox that was required is not available here: allow it, or require less',
+    options: ServiceErrorOptions = {}
+  ) {
+    super(message, { ...options, status: STATUS.SANDBOX_UNAVAILABLE })
   }
 }
 
@@ -309,7 +323,8 @@ const CLASSES = new Map<number, StatusErrorClass>([
   [STATUS.CONNECTION_ABORTED, ConnectionAbortedError],
   [STATUS.REMOTE_MISBEHAVED, RemoteMisbehavedError],
   [STATUS.SERVICE_LOST, ServiceLostError],
-  [STATUS.SERVICE_START_FAILED, ServiceStartError]
+  [STATUS.SERVICE_START_FAILED, ServiceStartError],
+  [STATUS.SANDBOX_UNAVAILABLE, SandboxUnavailableError]
 ])
 
 /**

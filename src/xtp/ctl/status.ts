@@ -24,7 +24,8 @@ export const STATUS = {
   CONNECTION_ABORTED: 24,
   REMOTE_MISBEHAVED: 25,
   SERVICE_LOST: 32,
-  SERVICE_START_FAILED: 33
+  SERVICE_START_FAILED: 33,
+  SANDBOX_UNAVAILABLE: 34
 } as const
 
 export type StatusName = keyof typeof STATUS
