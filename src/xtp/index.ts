@@ -27,6 +27,8 @@ export {
   ProtocolViolationError,
   RemoteMisbehavedError,
   ResourceExhaustedError,
+  LimitExceededError,
+  PossibleCompromiseError,
   SandboxUnavailableError,
   ServiceLostError,
   ServiceStartError,

@@ -39,7 +39,7 @@ function typed(error: Error & { code?: string }, ...codes: string[]) {
 }
 
 /** Dozens of kills in a row are what this test is about, not the pauses that a real service would get. */
-const RESTART = { initialDelayMs: 10, maxDelayMs: 100 }
+const RESTART = { initialDelayMs: 10, maxDelayMs: 100, budget: 1000 }
 
 describe('kill -9 of the service', () => {
   let server: XtpClient

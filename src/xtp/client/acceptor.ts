@@ -31,6 +31,9 @@ export interface AcceptorHost {
   checkAddress(bytes: Uint8Array): void
   connect(incoming: Incoming, early: EarlyStream, taker: InboundTaker): XtpConnection
   abortInService(connId: number): void
+  /** There are as many connections as may be. */
+  isFull(): boolean
+  refuse(connId: number): void
   /** Does nothing once the link is broken. */
   grant(listenerId: number, count: number): void
 }
@@ -120,6 +123,12 @@ export class Acceptor {
     if (listening === undefined) {
       // unlistened meanwhile
       early.stream.reset(STATUS.CONNECTION_ABORTED)
+      return
+    }
+    if (this.#host.isFull()) {
+      early.stream.reset(STATUS.RESOURCE_EXHAUSTED)
+      this.#host.refuse(connId)
+      this.#free(incoming.listenerId)
       return
     }
     const connection = this.#host.connect(incoming, early, listening.taker)

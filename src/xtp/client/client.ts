@@ -8,11 +8,15 @@ import {
   ConnectionAbortedError,
   InvalidArgumentError,
   isXtpError,
+  LimitExceededError,
+  PossibleCompromiseError,
+  ResourceExhaustedError,
   UnavailableError,
   type XtpError
 } from '../ctl/index.ts'
-import { createScavenger, type Incarnation } from '../runner/index.ts'
+import { createScavenger, type Incarnation, processUsage } from '../runner/index.ts'
 import { encodeTarget, familyOf, parseMultiaddr, resolveTarget, targetOf } from './addresses.ts'
+import type { BreakerState } from './circuit-breaker.ts'
 import type { XtpConnection } from './connection.ts'
 import {
   type ClientConfig,
@@ -41,6 +45,14 @@ export interface XtpClientEvents {
   'service:failed': CustomEvent<XtpError>
   /** It was ended by `stop()`. */
   'service:stopped': CustomEvent<void>
+  /** It used more than `limits` allow, and was killed; `service:lost` follows. */
+  'service:limit': CustomEvent<LimitExceededError>
+  /** It made a forbidden system call, and was killed; `restart.onCompromise` says what follows. */
+  'service:compromised': CustomEvent<PossibleCompromiseError>
+  /** Restarts are suspended (`open`), tried once (`half-open`), or as usual again (`closed`). */
+  'service:breaker': CustomEvent<{ state: BreakerState }>
+  /** With `standby: true`: a second process is ready to take over. */
+  'service:standby': CustomEvent<{ pid: number }>
 }
 
 /** Progress of a dial, in this order. */
@@ -121,7 +133,11 @@ export class XtpClient extends TypedEventEmitter<XtpClientEvents> {
       createSession: incarnation => this.#createSession(incarnation),
       onRunning: (session, incarnation) => this.#onRunning(session, incarnation),
       onLost: error => this.#onLost(error),
-      onGivenUp: error => this.#onGivenUp(error)
+      onGivenUp: error => this.#onGivenUp(error),
+      onBreaker: state => this.#onBreaker(state),
+      onStandby: ({ pid }) => this.safeDispatchEvent('service:standby', { detail: { pid } }),
+      // a runner of a test has no processes
+      usage: this.config.runner === init.runner ? undefined : processUsage
     })
   }
 
@@ -205,6 +221,12 @@ export class XtpClient extends TypedEventEmitter<XtpClientEvents> {
       pid,
       uptimeMs: supervisor.uptimeMs,
       restarts: supervisor.restarts,
+      crashes: supervisor.crashes,
+      startFailures: supervisor.startFailures,
+      breaker: supervisor.breaker,
+      standbyPid: supervisor.standby?.pid,
+      rssBytes: supervisor.usage?.rssBytes,
+      cpuMs: supervisor.usage?.cpuMs,
       sandbox,
       connections: this.#session?.connections.size ?? 0,
       listeners: [...this.#listeners].filter(listener => listener.isListening).length,
@@ -270,6 +292,12 @@ export class XtpClient extends TypedEventEmitter<XtpClientEvents> {
       onProgress?.(new CustomProgressEvent('xtp:service-start'))
     }
     const session = await this.#acquire(signal)
+    if (session.isFull) {
+      throw new ResourceExhaustedError(
+        `${session.connections.size} connections are open, which is limits.connections: close one first, or raise it`,
+        { details: { limit: 'connections', allowed: config.limits.connections } }
+      )
+    }
     onProgress?.(new CustomProgressEvent('xtp:open-connection', remoteAddr))
     const errors: unknown[] = []
     for (const target of targets) {
@@ -348,11 +376,23 @@ export class XtpClient extends TypedEventEmitter<XtpClientEvents> {
       this.log.error('%e', error)
       this.countError('service', error)
       this.metrics?.service.increment({ lost: true })
+      if (error instanceof LimitExceededError) {
+        this.metrics?.service.increment({ limit: true })
+        this.safeDispatchEvent('service:limit', { detail: error })
+      } else if (error instanceof PossibleCompromiseError) {
+        this.metrics?.service.increment({ compromised: true })
+        this.safeDispatchEvent('service:compromised', { detail: error })
+      }
       this.safeDispatchEvent('service:lost', { detail: error })
     } else {
       this.log('the service has stopped')
       this.safeDispatchEvent('service:stopped')
     }
+  }
+
+  #onBreaker(state: BreakerState): void {
+    this.log('restarts of the service: the breaker is %s', state)
+    this.safeDispatchEvent('service:breaker', { detail: { state } })
   }
 
   #onGivenUp(error: XtpError): void {

@@ -28,6 +28,7 @@ import type { ClientConfig, TransportDefinition } from './definition.ts'
 import { MAX_HELD } from './inbound.ts'
 import type { KeptSocket, LentSockets } from './lent-sockets.ts'
 import { ServiceLink, violation } from './service-link.ts'
+import { ThrottledLink } from './throttled-link.ts'
 import { VERSION } from './version.ts'
 
 const MAX_CONN_ID = 0xffffffff
@@ -77,9 +78,13 @@ export class ServiceSession {
     const { promise, resolve } = Promise.withResolvers<Error | undefined>()
     this.broken = promise
     this.#acceptor = this.#createAcceptor()
+    const { bytesPerSecond } = init.config.limits
     this.#link = new ServiceLink({
       control: init.incarnation.control,
-      data: init.incarnation.data,
+      data:
+        bytesPerSecond > 0
+          ? new ThrottledLink(init.incarnation.data, init.config.clock, bytesPerSecond)
+          : init.incarnation.data,
       clock: init.config.clock,
       onReceived: init.onReceived,
       onEvent: body => this.#onEvent(body),
@@ -96,6 +101,12 @@ export class ServiceSession {
   /** Nothing new can be done on it. */
   get isBroken(): boolean {
     return this.#isBroken
+  }
+
+  /** No further connection is allowed. */
+  get isFull(): boolean {
+    const { connections } = this.#init.config.limits
+    return connections > 0 && this.connections.size >= connections
   }
 
   get bytesIn(): number {
@@ -402,6 +413,15 @@ export class ServiceSession {
         ),
       abortInService: connId => {
         this.#init.serviceLog.error('connection %d has no stream: given up', connId)
+        this.#closeInService(connId, true)
+      },
+      isFull: () => this.isFull,
+      refuse: connId => {
+        this.#init.serviceLog.error(
+          'connection %d refused: %d are open, which is limits.connections',
+          connId,
+          this.connections.size
+        )
         this.#closeInService(connId, true)
       },
       grant: (listenerId, count) => {

@@ -260,9 +260,9 @@ export class ServiceLostError extends XtpError {
   readonly logTail: readonly string[]
   constructor(
     message = 'the service is gone: its connections are closed, it will be restarted',
-    options: ServiceErrorOptions = {}
+    options: ServiceErrorOptions & { status?: number } = {}
   ) {
-    super(message, { ...options, status: STATUS.SERVICE_LOST })
+    super(message, { status: STATUS.SERVICE_LOST, ...options })
     this.exitCode = options.exitCode ?? null
     this.signal = options.signal ?? null
     this.logTail = options.logTail ?? []
@@ -297,6 +297,31 @@ export class SandboxUnavailableError extends ServiceStartError {
   }
 }
 
+/**
+ * The service was killed for a forbidden system call: a defect of it, or an attacker inside. It is not
+ * restarted, unless `restart.onCompromise` says so.
+ */
+export class PossibleCompromiseError extends ServiceLostError {
+  override name = 'PossibleCompromiseError'
+  constructor(
+    message = 'the service made a forbidden system call and was killed: it may have been taken over',
+    options: ServiceErrorOptions = {}
+  ) {
+    super(message, { ...options, status: STATUS.POSSIBLE_COMPROMISE })
+  }
+}
+
+/** The service used more than it may, and was killed; `details` has `limit`, `value` and `allowed`. */
+export class LimitExceededError extends ServiceLostError {
+  override name = 'LimitExceededError'
+  constructor(
+    message = 'the service used more than it may: raise the limit, or find out why',
+    options: ServiceErrorOptions = {}
+  ) {
+    super(message, { ...options, status: STATUS.LIMIT_EXCEEDED })
+  }
+}
+
 type StatusErrorClass = new (message?: string, options?: XtpErrorOptions) => XtpError
 
 const CLASSES = new Map<number, StatusErrorClass>([
@@ -324,7 +349,9 @@ const CLASSES = new Map<number, StatusErrorClass>([
   [STATUS.REMOTE_MISBEHAVED, RemoteMisbehavedError],
   [STATUS.SERVICE_LOST, ServiceLostError],
   [STATUS.SERVICE_START_FAILED, ServiceStartError],
-  [STATUS.SANDBOX_UNAVAILABLE, SandboxUnavailableError]
+  [STATUS.SANDBOX_UNAVAILABLE, SandboxUnavailableError],
+  [STATUS.POSSIBLE_COMPROMISE, PossibleCompromiseError],
+  [STATUS.LIMIT_EXCEEDED, LimitExceededError]
 ])
 
 /**

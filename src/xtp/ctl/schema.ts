@@ -103,7 +103,7 @@ const bodies = {
   }),
   23: message('Ping', {
     1: { name: 'nonce', type: 'uint64' },
-    2: { name: 'ioAgeMs', type: 'uint32' }
+    2: { name: 'io_age_ms', type: 'uint32' }
   }),
   24: message('Stats', { 1: { name: 'conn_id', type: 'uint32' } }),
   25: message('StatsResult', { 1: { name: 'stats', type: stat, repeated: 512 } }),

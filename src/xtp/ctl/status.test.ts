@@ -21,7 +21,9 @@ describe('status codes', () => {
       [
         ['SERVICE_LOST', 32],
         ['SERVICE_START_FAILED', 33],
-        ['SANDBOX_UNAVAILABLE', 34]
+        ['SANDBOX_UNAVAILABLE', 34],
+        ['POSSIBLE_COMPROMISE', 35],
+        ['LIMIT_EXCEEDED', 36]
       ]
     )
   })

@@ -1,12 +1,6 @@
-// The limits of level L4: a cgroup v2 folder that this user may divide, and how much a service gets.
+// Where level L4 makes its groups: a cgroup v2 folder that this user may divide.
 import fs from 'node:fs'
 import path from 'node:path'
-import type { CgroupLimits } from './jail-host.ts'
-
-/** Ten times what a busy service takes: a limit against an attacker, not against load. */
-const MEMORY_MAX_BYTES = 1 << 30
-/** Threads count; a service has about ten. */
-const PIDS_MAX = 64
 
 /** Where cgroup v2 is mounted. */
 function mountPoint(mountinfo: string): string | undefined {
@@ -20,20 +14,32 @@ function mountPoint(mountinfo: string): string | undefined {
   return undefined
 }
 
-/** For a group below that of this process; undefined where there is no cgroup v2. */
-export function cgroupLimits(): CgroupLimits | undefined {
+/** The group of this process; undefined where there is no cgroup v2. */
+export function ownCgroup(proc = '/proc/self'): string | undefined {
   try {
-    const own = /^0::(\/.*)$/m.exec(fs.readFileSync('/proc/self/cgroup', 'utf8'))?.[1]
-    const mount = mountPoint(fs.readFileSync('/proc/self/mountinfo', 'utf8'))
-    if (own === undefined || mount === undefined) {
-      return undefined
-    }
-    return {
-      directory: path.posix.join(mount, own),
-      memoryMaxBytes: MEMORY_MAX_BYTES,
-      pidsMax: PIDS_MAX
-    }
+    const own = /^0::(\/.*)$/m.exec(fs.readFileSync(`${proc}/cgroup`, 'utf8'))?.[1]
+    const mount = mountPoint(fs.readFileSync(`${proc}/mountinfo`, 'utf8'))
+    return own === undefined || mount === undefined ? undefined : path.posix.join(mount, own)
   } catch {
     return undefined
+  }
+}
+
+/**
+ * A folder in which this user can make groups with limits: that above the group of this process, or
+ * that group itself. A group with processes of its own cannot have limited groups in it, so that the
+ * second is rare.
+ */
+export function delegatedCgroup(own = ownCgroup()): string | undefined {
+  return own === undefined ? undefined : [path.dirname(own), own].find(isDelegated)
+}
+
+function isDelegated(folder: string): boolean {
+  try {
+    fs.accessSync(folder, fs.constants.W_OK)
+    const enabled = fs.readFileSync(path.join(folder, 'cgroup.subtree_control'), 'utf8').split(/\s/)
+    return enabled.includes('memory') && enabled.includes('pids')
+  } catch {
+    return false
   }
 }

@@ -3,6 +3,7 @@ export { findJail, type JailBinary } from './jail-binary.ts'
 export type { SandboxUser } from './jail-host.ts'
 export { cleanText } from './log-lines.ts'
 export { nodeClock } from './node-clock.ts'
+export { type ProcessUsage, processUsage } from './process-usage.ts'
 export { type Resolver, systemResolver } from './resolver.ts'
 export type {
   ByteLink,
@@ -10,6 +11,7 @@ export type {
   Incarnation,
   LinkHandler,
   LogSource,
+  ProcessLimits,
   Runner,
   SandboxLevel,
   SandboxReport,

@@ -4,19 +4,12 @@ import { ServiceStartError } from '../ctl/index.ts'
 import { cleanEnvironment } from './clean-environment.ts'
 import { JailProcess } from './jail-process.ts'
 import { readablePaths } from './readable-paths.ts'
+import type { ProcessLimits } from './runner.ts'
 
 /** Who a service of root's becomes. */
 export interface SandboxUser {
   uid: number
   gid: number
-}
-
-/** Limits of one service at level L4, and where its group is made. */
-export interface CgroupLimits {
-  /** Folder of cgroup v2 that was delegated to this user. */
-  directory: string
-  memoryMaxBytes: number
-  pidsMax: number
 }
 
 export interface JailHostInit {
@@ -32,9 +25,16 @@ export interface JailHostInit {
   readable?: readonly string[]
   /** Only where this process is root's, and needed then. */
   user?: SandboxUser
-  /** For level L4. */
-  cgroup?: CgroupLimits
+  /** For level L4: a folder of cgroup v2 that was delegated to this user. */
+  cgroup?: string
+  /** Default: none. */
+  limits?: ProcessLimits
 }
+
+/** V8 reserves address space that it does not use; with too little of it, it does not even start. */
+const RESERVED_BYTES = 2 ** 30
+/** cpu.max counts in shares of this. */
+const CPU_PERIOD_US = 100_000
 
 /** Node reads the system's OpenSSL configuration otherwise, which a service cannot. */
 const SERVICE_ENVIRONMENT = { OPENSSL_CONF: '/dev/null' }
@@ -114,16 +114,23 @@ export class JailHost {
   }
 
   #options(): string[] {
-    const { user, cgroup } = this.#init
+    const { user, cgroup, limits } = this.#init
+    const { memoryBytes = 0, openFiles = 0, processes = 0, cpu = 0 } = limits ?? {}
+    const option = (name: string, wanted: boolean, value: number | string) =>
+      wanted ? [name, String(value)] : []
+    const grouped = cgroup !== undefined
     return [
       ...(user === undefined ? [] : ['--user', `${user.uid}:${user.gid}`]),
-      ...(cgroup === undefined
-        ? []
-        : [
-            ...['--cgroup', cgroup.directory],
-            ...['--memory-max', String(cgroup.memoryMaxBytes)],
-            ...['--pids-max', String(cgroup.pidsMax)]
-          ])
+      ...option('--nofile', openFiles > 0, openFiles),
+      ...option('--data-bytes', memoryBytes > 0, memoryBytes + RESERVED_BYTES),
+      ...option('--cgroup', grouped, cgroup ?? ''),
+      ...option('--memory-max', grouped && memoryBytes > 0, memoryBytes),
+      ...option('--pids-max', grouped && processes > 0, processes),
+      ...option(
+        '--cpu-max',
+        grouped && cpu > 0,
+        `${Math.round(cpu * CPU_PERIOD_US)} ${CPU_PERIOD_US}`
+      )
     ]
   }
 }

@@ -13,6 +13,16 @@ export interface SandboxReport {
   landlockAbi?: number
 }
 
+/** What a process may use; 0: no limit of ours. */
+export interface ProcessLimits {
+  memoryBytes: number
+  /** Processors, such as 0.5. */
+  cpu: number
+  openFiles: number
+  /** Processes and threads together. */
+  processes: number
+}
+
 /** What a link tells its user. No call comes after `onEnd`. */
 export interface LinkHandler {
   onData(bytes: Uint8Array): void
@@ -27,6 +37,9 @@ export interface ByteLink {
   readonly sink: MuxSink
   /** Once per link, before anything else. */
   attach(handler: LinkHandler): void
+  /** Stops reading for a while; absent where the link cannot. */
+  pause?(): void
+  resume?(): void
   /** Drops what is queued and closes. `onEnd` follows unless it was called before. */
   destroy(): void
 }

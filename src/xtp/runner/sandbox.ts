@@ -3,7 +3,7 @@
 import fs from 'node:fs'
 import path from 'node:path'
 import { InvalidArgumentError, SandboxUnavailableError, ServiceStartError } from '../ctl/index.ts'
-import { cgroupLimits } from './cgroup.ts'
+import { delegatedCgroup, ownCgroup } from './cgroup.ts'
 import { DirectRunner } from './direct-runner.ts'
 import { findJail, type JailBinary } from './jail-binary.ts'
 import { JailHost, type JailHostInit, type SandboxUser } from './jail-host.ts'
@@ -163,11 +163,12 @@ export class SandboxRunner implements Runner {
     if (sandbox.user !== undefined && user === undefined) {
       throw new InvalidArgumentError('sandbox.user is for root alone: nobody else can become it')
     }
-    const wantsGroup = level === 'L4' || require === 'L4'
-    const cgroup = wantsGroup ? cgroupLimits() : undefined
-    const host = new JailHost({ file, execPath, execArgv, env, readable, user, cgroup })
+    const delegated = delegatedCgroup()
+    const cgroup = delegated ?? (level === 'L4' || require === 'L4' ? ownCgroup() : undefined)
+    const { limits } = this.#init
+    const host = new JailHost({ file, execPath, execArgv, env, readable, user, cgroup, limits })
     const candidates: SandboxLevel[] =
-      level !== 'auto' ? [level] : wantsGroup ? ['L4'] : ['L3', 'L2']
+      level !== 'auto' ? [level] : cgroup === undefined ? ['L3', 'L2'] : ['L4', 'L3', 'L2']
     this.#host = host
     try {
       for (const candidate of candidates.filter(name => name >= require)) {
@@ -227,7 +228,9 @@ export class SandboxRunner implements Runner {
     if (asked !== 'auto') {
       return `asked for: sandbox.level is ${asked}`
     }
-    return level === 'L4' ? 'the strongest there is' : 'the strongest that needs no cgroup'
+    return level === 'L4'
+      ? 'the strongest there is'
+      : 'the strongest without a delegated cgroup: `xtp doctor` says how to get one'
   }
 }
 

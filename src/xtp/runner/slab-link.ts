@@ -63,6 +63,14 @@ export class SlabLink implements ByteLink {
     }
   }
 
+  pause(): void {
+    this.sink.pause()
+  }
+
+  resume(): void {
+    this.sink.resume()
+  }
+
   destroy(): void {
     this.sink.destroy()
   }
