@@ -5,7 +5,7 @@ export const LEVELS = ['L0', 'L2', 'L3'] as const
 export type Level = (typeof LEVELS)[number]
 
 export function atLevel(level: Level): UtpInit {
-  return { sandbox: { level, require: level } } as UtpInit
+  return { sandbox: { level } }
 }
 
 /** For many kills in a row: no pause before a restart, so that the restart itself is what is measured. */

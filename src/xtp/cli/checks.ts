@@ -1,4 +1,6 @@
 // Judges the machine, one function for each check: facts in, a check out. Nothing is read here.
+import { JAIL_PROTOCOL_VERSION } from '../runner/jail-lines.ts'
+import { NAMESPACE_STEPS } from '../runner/sandbox-words.ts'
 import type { FileText, KernelFile, MachineFacts } from './facts.ts'
 import type { Check, CheckId } from './report.ts'
 
@@ -24,7 +26,7 @@ function read(facts: MachineFacts, file: KernelFile): FileText {
 }
 
 /** The number in a kernel file, the errno where it cannot be read. */
-function number(facts: MachineFacts, file: KernelFile): number | string {
+export function number(facts: MachineFacts, file: KernelFile): number | string {
   const content = read(facts, file)
   return 'errno' in content ? content.errno : Number(content.text)
 }
@@ -41,19 +43,6 @@ function kernelAtLeast({ kernel }: MachineFacts, [major, minor]: readonly [numbe
   const [, has, hasMinor] = /^(\d+)\.(\d+)/.exec(kernel) ?? []
   return Number(has) > major || (Number(has) === major && Number(hasMinor) >= minor)
 }
-
-function lineOf({ jail }: MachineFacts, start: string): string | undefined {
-  return jail.lines.find(line => line.startsWith(start))
-}
-
-/** What the jail said of a level: `['ok']` or step and errno; undefined where it said nothing. */
-export function probed(facts: MachineFacts, level: string): string[] | undefined {
-  return lineOf(facts, `probed ${level} `)?.split(' ').slice(2)
-}
-
-/** Steps of the jail that fail where user namespaces are forbidden, or are there and powerless. */
-export const NAMESPACE_STEPS =
-  /^(namespaces|unshare_mount|uid_map|gid_map|mount|tmpfs|open_tree|move_mount|pivot_root|remount|empty|sethostname)/
 
 /** Ubuntu's switch: namespaces can be made, and nothing can be done in them. */
 function appArmorRestricts(facts: MachineFacts): boolean {
@@ -132,18 +121,18 @@ function userNamespaces(facts: MachineFacts): Found {
     ...(typeof clone === 'number' ? [`unprivileged_userns_clone ${clone}`] : []),
     ...(appArmorRestricts(facts) ? ['restricted by AppArmor'] : [])
   ].join(', ')
-  const answer = probed(facts, 'L3')
-  if (answer?.[0] === 'ok') {
+  const answer = facts.jail.probes.L3
+  if (answer === 'ok') {
     return { state: 'ok', value: `${value}; they work` }
   }
   const remedy = userNamespacesRemedy(facts)
   if (remedy !== undefined) {
     return { state: 'missing', value, remedy }
   }
-  if (NAMESPACE_STEPS.test(answer?.[0] ?? '')) {
+  if (answer !== undefined && NAMESPACE_STEPS.has(answer.step)) {
     return {
       state: 'missing',
-      value: `${value}; forbidden all the same (${answer?.join(' ')})`,
+      value: `${value}; forbidden all the same (${answer.step} ${answer.errno})`,
       remedy:
         'A container or service manager forbids them: allow unshare and clone of user namespaces in its ' +
         'seccomp profile (Docker: --security-opt seccomp=PROFILE; systemd: RestrictNamespaces=no).'
@@ -153,14 +142,14 @@ function userNamespaces(facts: MachineFacts): Found {
 }
 
 function landlock(facts: MachineFacts): Found {
-  const abi = /landlock=(\d+)/.exec(lineOf(facts, 'hello ') ?? '')?.[1]
+  const abi = facts.jail.landlockAbi
   if (!isLinux(facts)) {
     return NOT_LINUX
   }
   if (abi === undefined) {
     return { state: 'unknown', value: 'the jail tells it, and did not run' }
   }
-  return abi === '0'
+  return abi === 0
     ? {
         state: 'missing',
         value: 'not in this kernel',
@@ -182,7 +171,7 @@ function seccomp(facts: MachineFacts): Found {
       ? { state: 'ok', value: actions.text.trim() }
       : { state: 'missing', value: `without ${missing.join(', ')}`, remedy: 'Use a newer kernel.' }
   }
-  if (probed(facts, 'L2')?.[0] === 'ok') {
+  if (facts.jail.probes.L2 === 'ok') {
     return { state: 'ok', value: 'works: the jail used it' }
   }
   return statusField(facts, 'Pid') !== undefined && statusField(facts, 'Seccomp') === undefined
@@ -272,24 +261,16 @@ function udpOffload(facts: MachineFacts): Found {
 }
 
 function jail(facts: MachineFacts): Found {
-  const { file, error } = facts.jail
-  if (file === undefined) {
+  if (!isLinux(facts)) {
     return NOT_LINUX
   }
-  const version = lineOf(facts, 'hello ')?.split(' ')[1]
-  if (version !== undefined) {
-    return { state: 'ok', value: `protocol version ${version}, ${file}` }
+  const { file, landlockAbi, error } = facts.jail
+  if (landlockAbi !== undefined) {
+    return { state: 'ok', value: `protocol version ${JAIL_PROTOCOL_VERSION}, ${file}` }
   }
-  const remedies: Record<string, string> = {
-    ENOENT: 'Reinstall xtp without leaving files out; from the repository: npm run build.',
-    EACCES: `Make it executable (chmod 755 ${file}), on a file system without noexec.`
-  }
-  return {
-    state: 'missing',
-    value: `${file}: ${error ?? 'said nothing'}`,
-    remedy:
-      remedies[error ?? ''] ?? 'Reinstall xtp; a container or policy may forbid that it starts.'
-  }
+  return error === undefined
+    ? { state: 'unknown', value: 'not tried: this Node is not supported' }
+    : { state: 'missing', value: error }
 }
 
 const CHECKS: ReadonlyArray<[CheckId, string, (facts: MachineFacts) => Found]> = [

@@ -1,39 +1,27 @@
 // From facts to the report: the levels, the transports, and which sandbox services get here.
-import { isLinux, NAMESPACE_STEPS, nodeIsSupported, probed, runChecks } from './checks.ts'
-import type { MachineFacts, TransportFacts } from './facts.ts'
+import { failureText } from '../runner/sandbox-words.ts'
+import { isLinux, nodeIsSupported, number, runChecks } from './checks.ts'
+import type { KernelFile, MachineFacts, TransportFacts } from './facts.ts'
 import type { DoctorReport, LevelResult, TransportResult } from './report.ts'
 
 const LEVELS = ['L2', 'L3', 'L4'] as const
 const ALL_LEVELS = ['L0', ...LEVELS] as const
 
-function levelRemedy(step: string, errno: string | undefined): string | undefined {
-  if (errno === 'ENOSYS') {
-    return 'The kernel is too old for this level: see kernel.'
-  }
-  if (NAMESPACE_STEPS.test(step)) {
-    return 'See user namespaces.'
-  }
-  if (step === 'execve') {
-    return 'The user of the services may not execute Node: install it where every user can, not below /root.'
-  }
-  if (step.startsWith('cgroup')) {
-    return 'See cgroup v2 delegation.'
-  }
-  if (/^(landlock|prefilter|no_new_privs|capset|setgroups|setuid|setgid)/.test(step)) {
-    return 'A container or service manager forbids it: allow it in its seccomp profile.'
-  }
-  return undefined
-}
-
 function levels(facts: MachineFacts): LevelResult[] {
-  return LEVELS.map(level => {
-    const [first, errno] = probed(facts, level) ?? []
-    if (first === undefined) {
-      return { level, state: 'unknown' }
+  const about = {
+    execPath: facts.execPath,
+    user: facts.serviceUser,
+    sysctl(name: string) {
+      const value = number(facts, `/proc/sys/${name.replaceAll('.', '/')}` as KernelFile)
+      return typeof value === 'number' ? value : undefined
     }
-    return first === 'ok'
-      ? { level, state: 'ok' }
-      : { level, state: 'missing', step: first, errno, remedy: levelRemedy(first, errno) }
+  }
+  return LEVELS.map(level => {
+    const answer = facts.jail.probes[level]
+    if (answer === undefined || answer === 'ok') {
+      return { level, state: answer ?? 'unknown' }
+    }
+    return { level, state: 'missing', ...answer, reason: failureText(level, answer, about) }
   })
 }
 
@@ -73,22 +61,20 @@ function sandbox(facts: MachineFacts, results: LevelResult[]): DoctorReport['san
   if (!isLinux(facts)) {
     return { level: 'L0', reason: `there is no sandbox for ${facts.platform}` }
   }
-  const reached = results.findLast(({ state }) => state === 'ok')
-  const real = weakestService(facts)
-  if (real !== undefined && real.level !== reached?.level) {
-    // what a service got is worth more than what the jail could do
-    const { level, reason } = real
-    return { level, reason, next: LEVELS[ALL_LEVELS.indexOf(level)] }
+  // what a service got is worth more than what the jail could do
+  const { level, reason } = weakestService(facts) ?? expected(facts, results)
+  return { level, reason, next: LEVELS[ALL_LEVELS.indexOf(level)] }
+}
+
+/** What the runner would choose: the strongest level that works, L4 only when asked for. */
+function expected(facts: MachineFacts, results: LevelResult[]) {
+  const below = results.filter(({ level }) => level !== 'L4')
+  const reached = below.findLast(({ state }) => state === 'ok')
+  const why = below.flatMap(({ reason }) => (reason === undefined ? [] : [reason])).at(-1)
+  return {
+    level: reached?.level ?? ('L0' as const),
+    reason: why ?? facts.jail.error ?? 'the strongest that needs no cgroup'
   }
-  const next = results[reached === undefined ? 0 : results.indexOf(reached) + 1]
-  if (next === undefined) {
-    return { level: reached?.level, reason: 'it is the strongest level' }
-  }
-  const why =
-    next.step === undefined
-      ? 'xtp-jail did not run'
-      : `${next.level} fails at ${next.step}${next.errno === undefined ? '' : ` (${next.errno})`}`
-  return { level: reached?.level, reason: why, next: next.level }
 }
 
 /** Judges the facts. Pure: the same facts give the same report. */

@@ -1,40 +1,49 @@
 // `xtp doctor`: collects the facts of this machine, judges them, prints the report.
 import os from 'node:os'
 import path from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { VERSION } from '../client/version.ts'
+import { NOBODY } from '../runner/sandbox.ts'
 import { nodeIsSupported } from './checks.ts'
 import { diagnose } from './diagnose.ts'
-import type { MachineFacts } from './facts.ts'
-import { jailFile, probeJail } from './jail-probe.ts'
+import type { MachineFacts, TransportFacts } from './facts.ts'
 import { readCgroup, readKernelFiles } from './kernel.ts'
 import { findTransports, KNOWN_TRANSPORTS } from './packages.ts'
 import { render } from './render.ts'
+
+const serviceEntry = ({ directory }: TransportFacts) => path.join(directory, 'dist/service.js')
 
 /** Everything that `diagnose` wants to know. `from`: transport packages are looked for from there. */
 export async function collect(from: string): Promise<MachineFacts> {
   const linux = process.platform === 'linux'
   const files = linux ? readKernelFiles() : {}
-  const cgroup = linux ? readCgroup(files) : undefined
+  const transports = findTransports(from)
+  const serviceUser = process.getuid?.() === 0 ? NOBODY : undefined
   const facts: MachineFacts = {
     xtp: VERSION,
     node: process.version,
     platform: process.platform,
     arch: process.arch,
     uid: process.getuid?.(),
+    serviceUser,
+    execPath: process.execPath,
     kernel: os.release(),
     files,
-    cgroup,
-    jail: await probeJail(jailFile(), cgroup?.writable ? cgroup.directory : undefined),
-    transports: findTransports(from)
+    cgroup: linux ? readCgroup() : undefined,
+    jail: { probes: {} },
+    transports
   }
   if (nodeIsSupported(facts)) {
-    // what is imported there does not load on every Node that can run this file
+    // what is imported there does not run on every Node that can run this file
+    const { probeJail } = await import('./jail-probe.ts')
+    const entries = transports.map(serviceEntry)
+    // without a transport, a program that is surely there
+    facts.jail = await probeJail(entries[0] ?? fileURLToPath(import.meta.url), serviceUser)
     const { tryService } = await import('./try-service.ts')
-    for (const transport of facts.transports) {
+    for (const transport of transports) {
       const known = KNOWN_TRANSPORTS.find(({ packageName }) => packageName === transport.package)
       if (known !== undefined) {
-        const entry = path.join(transport.directory, 'dist/service.js')
-        transport.started = await tryService(known, entry)
+        transport.started = await tryService(known, serviceEntry(transport))
       }
     }
   }

@@ -1,4 +1,5 @@
 // What is read from the machine, unjudged. A recording of it stands for another machine in the tests.
+import type { JailFailure } from '../runner/jail-lines.ts'
 
 /** Text of a file, or the errno of the attempt to read it. */
 export type FileText = { text: string } | { errno: string }
@@ -7,7 +8,6 @@ export type FileText = { text: string } | { errno: string }
 export const KERNEL_FILES = [
   '/proc/self/status',
   '/proc/self/cgroup',
-  '/proc/self/mountinfo',
   '/proc/sys/kernel/apparmor_restrict_unprivileged_userns',
   '/proc/sys/kernel/seccomp/actions_avail',
   '/proc/sys/kernel/unprivileged_userns_clone',
@@ -22,21 +22,22 @@ export type KernelFile = (typeof KERNEL_FILES)[number]
 export interface CgroupFacts {
   /** Absolute path of its folder. */
   directory: string
-  /** Text of `cgroup.controllers` and `cgroup.subtree_control`. */
+  /** Text of `cgroup.controllers`. */
   controllers: FileText
-  subtreeControl: FileText
   /** This user may create groups in it and move processes there. */
   writable: boolean
 }
 
 /** How the jail behaved when it was started and asked. */
 export interface JailFacts {
-  /** Absolute path; absent where this platform has no jail. */
+  /** Absolute path; absent where there is none for this platform. */
   file?: string
-  /** The first thing that went wrong with the file or its start: an errno, or what it printed. */
+  /** Why it could not be asked, and what to do, in the runner's words. Absent on an unsupported Node, too. */
   error?: string
-  /** Its lines: `hello …` and one `probed …` for each level that was asked for. */
-  lines: string[]
+  /** From its `hello`. */
+  landlockAbi?: number
+  /** What it answered for each level that it was asked for. */
+  probes: Partial<Record<'L2' | 'L3' | 'L4', JailFailure | 'ok'>>
 }
 
 export interface TransportFacts {
@@ -60,6 +61,10 @@ export interface MachineFacts {
   arch: string
   /** Absent on Windows. */
   uid?: number
+  /** Who services become where root starts them. */
+  serviceUser?: { uid: number; gid: number }
+  /** `process.execPath`. */
+  execPath: string
   /** `os.release()`. */
   kernel: string
   /** Linux only. */

@@ -29,14 +29,17 @@ describe('the report for people', () => {
 
   test('ends with a verdict', () => {
     const verdict = (facts: MachineFacts) => lines(facts).at(-2)
-    assert.equal(verdict(machines.complete), '✔ Services run at L4: it is the strongest level.')
+    assert.equal(
+      verdict(machines.complete),
+      "✔ Services run at L3: the strongest that needs no cgroup. L4 works too: sandbox: { level: 'L4' }."
+    )
     assert.equal(
       verdict(machines.ubuntu),
-      '✔ Services run at L2: L3 fails at mount_private (EACCES). For L3 do what stands below its line.'
+      '✔ Services run at L2: L3 does not work here: AppArmor forbids user namespaces (mount_private: EACCES).'
     )
     assert.equal(verdict(machines.mac), '✔ Services run at L0: there is no sandbox for darwin.')
     assert.match(verdict(machines.node20) ?? '', /^✘ .*does not run on Node v20\.20\.2/)
-    assert.match(verdict(machines.noJail) ?? '', /^✘ .*xtp-jail did not run/)
+    assert.match(verdict(machines.noJail) ?? '', /^✘ Services run at L0: .*xtp-jail is missing/)
     const broken = { ...machines.complete, transports: machines.noJail.transports }
     assert.match(verdict(broken) ?? '', /^✘ .*xtp-utp cannot be started/)
     assert.match(verdict({ ...machines.complete, transports: [] }) ?? '', /No transport package/)

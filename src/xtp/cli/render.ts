@@ -14,14 +14,14 @@ interface Row {
   remedy?: string
 }
 
-function levelRow({ level, state, step, errno, remedy }: LevelResult): Row {
-  const failure = [step, errno].filter(word => word !== undefined).join(' ')
+function levelRow({ level, state, reason }: LevelResult): Row {
   const value = {
     ok: 'works here',
-    missing: `fails at ${failure}`,
+    // without the level, which is the title
+    missing: reason?.replace(`${level} `, '') ?? 'does not work here',
     unknown: 'not tried: xtp-jail did not run'
   }
-  return { state, title: `sandbox level ${level}`, value: value[state], remedy }
+  return { state, title: `sandbox level ${level}`, value: value[state] }
 }
 
 function transportRow(transport: TransportResult): Row {
@@ -33,15 +33,15 @@ function transportRow(transport: TransportResult): Row {
   return { state, title: transport.package, value, remedy }
 }
 
-function verdict({ sandbox, levels, transports, ok }: DoctorReport): string {
+function verdict({ sandbox, levels, transports }: DoctorReport): string {
   const { level, next, reason } = sandbox
   if (level === undefined) {
     return `Services cannot be started in a sandbox here: ${reason}.`
   }
   const failed = transports.filter(({ state }) => state !== 'ok').map(t => t.package)
   const used = `Services run at ${level}: ${reason}.`
-  const hasRemedy = levels.some(found => found.level === next && found.remedy !== undefined)
-  const wanted = ok && hasRemedy ? ` For ${next} do what stands below its line.` : ''
+  const works = levels.some(found => found.level === next && found.state === 'ok')
+  const wanted = works ? ` ${next} works too: sandbox: { level: '${next}' }.` : ''
   const broken = failed.length === 0 ? '' : ` ${failed.join(', ')} cannot be started.`
   const none = transports.length === 0 ? ' No transport package is installed here.' : ''
   return `${used}${wanted}${broken}${none}`

@@ -37,7 +37,8 @@ export interface LevelResult {
   step?: string
   /** POSIX name of the error of that step. */
   errno?: string
-  remedy?: string
+  /** Why, and what to do about it. */
+  reason?: string
 }
 
 /** A transport package that can be resolved from the current directory. */
@@ -74,7 +75,7 @@ export interface DoctorReport {
   /** Transport packages that were found; those that are not installed are left out. */
   transports: TransportResult[]
   sandbox: {
-    /** The level that services get here by default; absent where they cannot be started. */
+    /** The level that services get here by default; absent on a Node that is not supported. */
     level?: 'L0' | 'L2' | 'L3' | 'L4'
     /** Why it is not stronger, or why there is none. */
     reason: string

@@ -27,7 +27,7 @@ function readSysctl(name: string): number | undefined {
 }
 
 /** Steps of making the namespaces and what is in them; see spec/xtp-jail.md, section Levels. */
-const NAMESPACE_STEPS = new Set([
+export const NAMESPACE_STEPS = new Set([
   'namespaces',
   'unshare_mount',
   'uid_map',

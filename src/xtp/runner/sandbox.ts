@@ -36,7 +36,8 @@ export interface SandboxOptions {
   user?: SandboxUser
 }
 
-const NOBODY: SandboxUser = { uid: 65_534, gid: 65_534 }
+/** Who a service of root's becomes by default. */
+export const NOBODY: SandboxUser = { uid: 65_534, gid: 65_534 }
 const LEVELS: SandboxLevel[] = ['L0', 'L2', 'L3', 'L4']
 const MAX_ID = 0xfffffffe
 

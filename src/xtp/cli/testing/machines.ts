@@ -14,7 +14,10 @@ const ACTIONS = 'kill_process kill_thread trap errno user_notif trace log allow'
 const JAIL = '/app/node_modules/xtp/prebuilds/linux-x64/xtp-jail'
 const IMPLEMENTATION = 'xtp-utp/0.1.0 (xtp-utp 0.1.0, libutp of utp-native 2.5.3, node v24.21.0)'
 
-const answered = (level: 'L0' | 'L2' | 'L3' | 'L4', reason = 'the strongest that works here') => ({
+const answered = (
+  level: 'L0' | 'L2' | 'L3' | 'L4',
+  reason = 'the strongest that needs no cgroup'
+) => ({
   implementation: IMPLEMENTATION,
   level,
   reason
@@ -25,7 +28,7 @@ const utp: MachineFacts['transports'][number] = {
   version: '0.1.0',
   directory: '/app/node_modules/xtp-utp',
   addon: '/app/node_modules/xtp-utp/prebuilds/linux-x64/xtp-utp.glibc.node',
-  started: answered('L4')
+  started: answered('L3')
 }
 
 /** Debian 12 with everything, started in a delegated group. */
@@ -35,14 +38,12 @@ export const complete: MachineFacts = {
   platform: 'linux',
   arch: 'x64',
   uid: 1000,
+  execPath: '/usr/bin/node',
   kernel: '6.12.57+deb12-amd64',
   files: {
     '/proc/self/status': file(STATUS),
     '/proc/self/cgroup': file(
       '0::/user.slice/user-1000.slice/user@1000.service/app.slice/run-1.scope'
-    ),
-    '/proc/self/mountinfo': file(
-      '35 24 0:30 / /sys/fs/cgroup rw,nosuid,nodev,noexec,relatime shared:9 - cgroup2 cgroup2 rw,nsdelegate'
     ),
     '/proc/sys/kernel/apparmor_restrict_unprivileged_userns': missing,
     '/proc/sys/kernel/seccomp/actions_avail': file(ACTIONS),
@@ -54,17 +55,12 @@ export const complete: MachineFacts = {
   cgroup: {
     directory: '/sys/fs/cgroup/user.slice/user-1000.slice/user@1000.service/app.slice/run-1.scope',
     controllers: file('cpu memory pids'),
-    subtreeControl: file(''),
     writable: true
   },
   jail: {
     file: JAIL,
-    lines: [
-      'hello 1 4712 @0001a landlock=6 uid=1000',
-      'probed L2 ok',
-      'probed L3 ok',
-      'probed L4 ok'
-    ]
+    landlockAbi: 6,
+    probes: { L2: 'ok', L3: 'ok', L4: 'ok' }
   },
   transports: [utp]
 }
@@ -83,25 +79,33 @@ export const ubuntu: MachineFacts = {
   cgroup: {
     directory: '/sys/fs/cgroup/user.slice/user-1000.slice/session-3.scope',
     controllers: file('cpu memory pids'),
-    subtreeControl: file(''),
     writable: false
   },
   jail: {
     file: JAIL,
-    lines: [
-      'hello 1 4712 @0001a landlock=4 uid=1000',
-      'probed L2 ok',
-      'probed L3 mount_private EACCES',
-      'probed L4 cgroup EINVAL'
-    ]
+    landlockAbi: 4,
+    probes: {
+      L2: 'ok',
+      L3: { step: 'mount_private', errno: 'EACCES' },
+      L4: { step: 'cgroup', errno: 'EINVAL' }
+    }
   },
-  transports: [{ ...utp, started: answered('L2') }]
+  transports: [
+    {
+      ...utp,
+      started: answered(
+        'L2',
+        'L3 does not work here: AppArmor forbids user namespaces (mount_private: EACCES)'
+      )
+    }
+  ]
 }
 
 /** Root in a container whose seccomp profile forbids new namespaces. */
 export const container: MachineFacts = {
   ...complete,
   uid: 0,
+  serviceUser: { uid: 65_534, gid: 65_534 },
   files: {
     ...complete.files,
     '/proc/self/status': file(STATUS.replace('Seccomp:\t0', 'Seccomp:\t2')),
@@ -111,17 +115,16 @@ export const container: MachineFacts = {
   cgroup: {
     directory: '/sys/fs/cgroup/',
     controllers: file('cpu memory pids'),
-    subtreeControl: file(''),
     writable: false
   },
   jail: {
     file: JAIL,
-    lines: [
-      'hello 1 12 @00003 landlock=6 uid=0',
-      'probed L2 ok',
-      'probed L3 unshare_mount EPERM',
-      'probed L4 cgroup EINVAL'
-    ]
+    landlockAbi: 6,
+    probes: {
+      L2: 'ok',
+      L3: { step: 'unshare_mount', errno: 'EPERM' },
+      L4: { step: 'cgroup', errno: 'EINVAL' }
+    }
   },
   transports: [{ ...utp, started: answered('L2') }]
 }
@@ -132,12 +135,12 @@ export const noNamespaces: MachineFacts = {
   files: { ...complete.files, '/proc/sys/user/max_user_namespaces': file('0') },
   jail: {
     file: JAIL,
-    lines: [
-      'hello 1 4712 @0001a landlock=6 uid=1000',
-      'probed L2 ok',
-      'probed L3 namespaces ENOSPC',
-      'probed L4 namespaces ENOSPC'
-    ]
+    landlockAbi: 6,
+    probes: {
+      L2: 'ok',
+      L3: { step: 'namespaces', errno: 'ENOSPC' },
+      L4: { step: 'namespaces', errno: 'ENOSPC' }
+    }
   },
   transports: [{ ...utp, started: answered('L2') }]
 }
@@ -149,9 +152,10 @@ export const mac: MachineFacts = {
   platform: 'darwin',
   arch: 'arm64',
   uid: 501,
+  execPath: '/usr/local/bin/node',
   kernel: '24.6.0',
   files: {},
-  jail: { lines: [] },
+  jail: { error: 'the sandbox needs Linux, this is darwin', probes: {} },
   transports: [
     {
       ...utp,
@@ -164,13 +168,17 @@ export const mac: MachineFacts = {
 export const node20: MachineFacts = {
   ...complete,
   node: 'v20.20.2',
+  jail: { probes: {} },
   transports: [{ ...utp, started: undefined }]
 }
 
 /** Installed with its prebuilt files left out. */
 export const noJail: MachineFacts = {
   ...complete,
-  jail: { file: JAIL, error: 'ENOENT', lines: [] },
+  jail: {
+    error: `the launcher ${JAIL} is missing (ENOENT): reinstall the package xtp`,
+    probes: {}
+  },
   transports: [
     {
       ...utp,
@@ -192,12 +200,12 @@ export const hidden: MachineFacts = {
   cgroup: undefined,
   jail: {
     file: JAIL,
-    lines: [
-      'hello 1 4712 @0001a landlock=6 uid=1000',
-      'probed L2 ok',
-      'probed L3 proc EACCES',
-      'probed L4 cgroup EINVAL'
-    ]
+    landlockAbi: 6,
+    probes: {
+      L2: 'ok',
+      L3: { step: 'proc', errno: 'EACCES' },
+      L4: { step: 'cgroup', errno: 'EINVAL' }
+    }
   },
   transports: [{ ...utp, started: answered('L2') }]
 }
