@@ -44,7 +44,10 @@ static void close_ourselves_in(pid_t parent) {
   const struct rlimit none = {0, 0};
   if (setrlimit(RLIMIT_CORE, &none) != 0) fatal("rlimit_core");
   if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0) fatal("dumpable");
-  setsid();  // the terminal's Ctrl-C is the parent's; fails for a leader
+  // The terminal's Ctrl-C is the parent's. Not a session of its own: the
+  // scheduler would count it as another user of the machine, and a yield to
+  // the parent would be none (sched_autogroup).
+  setpgid(0, 0);
   umask(077);
 }
 

@@ -117,7 +117,7 @@ static _Noreturn void finish_probe(const struct options *options, int level) {
 
 static _Noreturn void exec_service(const struct options *options,
                                    const struct launch *launch) {
-  if (setsid() < 0) stage1_fail("setsid");
+  if (setpgid(0, 0) != 0) stage1_fail("setpgid");
   if (launch->level > 0) {
     set_limits(options);
     drop_bounding_set();

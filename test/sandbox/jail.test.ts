@@ -284,9 +284,9 @@ for (const uid of RUNNERS) {
         const id = uid ?? (root && level !== 'L0' ? NOBODY : process.getuid?.())
         assert.equal(status(pid, 'Uid'), [id, id, id, id].join('\t'))
         assert.equal(
-          fs.readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ')[3],
+          fs.readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ')[2],
           String(pid),
-          'session'
+          'process group'
         )
         if (level === 'L0') {
           return

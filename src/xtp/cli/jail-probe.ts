@@ -1,5 +1,7 @@
 // Asks the real jail what it can do here: it tries all of stage 1 in a child, for each level.
-import { cgroupLimits } from '../runner/cgroup.ts'
+
+import { limitsConfig } from '../client/limits.ts'
+import { delegatedCgroup, ownCgroup } from '../runner/cgroup.ts'
 import { findJail } from '../runner/jail-binary.ts'
 import { JailHost, type SandboxUser } from '../runner/jail-host.ts'
 import type { JailFacts } from './facts.ts'
@@ -16,7 +18,12 @@ export async function probeJail(serviceEntry: string, user?: SandboxUser): Promi
   }
   const { file } = found
   const facts: JailFacts = { file, probes: {} }
-  const host = new JailHost({ file, user, cgroup: cgroupLimits() })
+  const host = new JailHost({
+    file,
+    user,
+    cgroup: delegatedCgroup() ?? ownCgroup(),
+    limits: limitsConfig()
+  })
   try {
     const jail = await host.open(serviceEntry, () => {})
     facts.landlockAbi = jail.landlockAbi

@@ -1,7 +1,7 @@
 // Reads the kernel's files. Nothing here fails: what cannot be read is recorded as that.
 import fs from 'node:fs'
 import path from 'node:path'
-import { cgroupLimits } from '../runner/cgroup.ts'
+import { delegatedCgroup, ownCgroup } from '../runner/cgroup.ts'
 import { type CgroupFacts, type FileText, KERNEL_FILES, type MachineFacts } from './facts.ts'
 
 /** Longer files are not what we think they are. */
@@ -34,7 +34,7 @@ function writable(file: string): boolean {
 
 /** Of the group that the runner would divide. */
 export function readCgroup(): CgroupFacts | undefined {
-  const directory = cgroupLimits()?.directory
+  const directory = delegatedCgroup() ?? ownCgroup()
   if (directory === undefined) {
     return undefined
   }

@@ -6,11 +6,11 @@ import os from 'node:os'
 import path from 'node:path'
 import { describe, it } from 'node:test'
 import type { XtpConnection } from 'xtp'
-import { cannotRun } from '../sandbox/must-work.ts'
 import { Pattern, receivePattern, sendPattern } from '../support/bytes.ts'
 import { createClient } from '../support/clients.ts'
 import { counts } from '../support/counts.ts'
 import { children, isAlive, processes, tree, until } from '../support/processes.ts'
+import { cannotRun } from './must-work.ts'
 
 const jails = (pid?: number) => children(pid).filter(({ command }) => command.includes('xtp-jail'))
 
@@ -32,7 +32,11 @@ describe('death', { timeout: 300_000 }, () => {
         const { pid } = server.status()
         process.kill(jail?.pid as number, 'SIGKILL')
         await until('the service is gone', () => !isAlive(pid as number))
-        await until('it listens again', () => server.status().listeners === 1, 10_000)
+        await until(
+          'it listens again',
+          () => server.status().pid !== pid && server.status().listeners === 1,
+          10_000
+        )
         assert.deepEqual(listener.getAddrs(), [address])
         const accepted = new Promise<XtpConnection>(resolve => {
           inbound = resolve

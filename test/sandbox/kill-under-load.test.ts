@@ -21,13 +21,16 @@ function thief(port: number) {
     process.stdin.on('data', () => { on = false })
     while (on) {
       await new Promise(resolve => {
+        setTimeout(resolve, 1)
+      })
+      await new Promise(resolve => {
         const socket = dgram.createSocket({ type: 'udp4', reuseAddr: true })
         socket.once('error', () => { inUse++; socket.close(resolve) })
         socket.bind(${port}, '127.0.0.1', () => { bound++; socket.close(resolve) })
       })
     }
-    console.log(JSON.stringify({ inUse, bound }))
-    process.exit(0)`
+    process.stdin.destroy()
+    console.log(JSON.stringify({ inUse, bound }))`
   const child = spawn(process.execPath, ['--input-type=module', '-e', program], {
     stdio: ['pipe', 'pipe', 'inherit']
   })
