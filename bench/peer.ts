@@ -5,7 +5,7 @@ import { cpuSeconds, processes, rss, tree } from '../test/support/processes.ts'
 import { type Contestant, contestants, type Duplex, levelContestants } from './contestants.ts'
 
 const CHUNK = new Uint8Array(64 * 1024).fill(7)
-const WARM_UP_BYTES = 192 * 2 ** 20
+const WARM_UP_BYTES = 512 * 2 ** 20
 const [role, kind = '', address = '', serverPid = '0', amount = '128'] = process.argv.slice(2)
 const contestant = { ...contestants, ...levelContestants }[kind] as Contestant
 const say = (message: object) => process.stdout.write(`${JSON.stringify(message)}\n`)
@@ -105,7 +105,7 @@ async function client() {
     return { mbPerSecond: bytes / seconds / 1e6, cpuSecondsPerGb: used / (bytes / 1e9) }
   }
 
-  // until the optimizing compiler has seen everything
+  // until the compiler and the garbage collector have settled, which takes a gigabyte
   await transfer('U', WARM_UP_BYTES)
   await transfer('D', WARM_UP_BYTES)
   const up = await transfer('U', size)
