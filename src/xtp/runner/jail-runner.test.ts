@@ -246,7 +246,7 @@ describe('a jail', () => {
     await (await start(opened.runner)).end()
   })
 
-  it('does not keep the application from ending by itself', { timeout: 60_000 }, t => {
+  it('does not keep the application from ending by itself', { timeout: 60_000 }, async t => {
     if ('missing' in JAIL) {
       return cannot(t, JAIL.missing)
     }
