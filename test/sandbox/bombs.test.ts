@@ -1,14 +1,37 @@
 // Services that hang, crash, or use up everything: each is a typed event, and the transport works again.
 import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import fs from 'node:fs'
 import { after, before, describe, test } from 'node:test'
 import type { XtpClient, XtpConnection, XtpError, XtpInit } from 'xtp'
 import { type AttackPackage, attackPackage } from '../support/attack-package.ts'
 import { createClient } from '../support/clients.ts'
 import { enemyClient } from '../support/enemy.ts'
 import { rss, until } from '../support/processes.ts'
+import { cannotRun } from './must-work.ts'
 
 const BOMBS = ['memory', 'fork', 'descriptors', 'spin', 'segv', 'abort']
 const MIB = 2 ** 20
+
+/** Stops one thread as a debugger does, until its process is gone. */
+function stopThread(pid: number, name: string): void {
+  const tid = fs
+    .readdirSync(`/proc/${pid}/task`)
+    .find(task => fs.readFileSync(`/proc/${pid}/task/${task}/comm`, 'utf8').trim() === name)
+  const program = `
+import ctypes, os
+libc = ctypes.CDLL(None, use_errno=True)
+for request in (0x4206, 0x4207):  # PTRACE_SEIZE, PTRACE_INTERRUPT
+    if libc.ptrace(request, ${tid}, None, None) != 0:
+        raise OSError(ctypes.get_errno(), 'ptrace')
+while True:
+    try:
+        os.waitpid(${tid}, 0x40000000)  # __WALL; its end is reported as well
+    except ChildProcessError:
+        break
+`
+  spawn('/usr/bin/python3', ['-c', program], { stdio: ['ignore', 'ignore', 'inherit'] })
+}
 
 describe('a service that', { timeout: 120_000 }, () => {
   let enemy: AttackPackage
@@ -63,6 +86,31 @@ describe('a service that', { timeout: 120_000 }, () => {
     )
     assert.equal(error.code, 'ERR_XTP_SERVICE_LOST')
     assert.deepEqual(error.details, { thread: 'js' })
+  })
+
+  test('has a thread for input and output that hangs: told apart from hung JavaScript', async t => {
+    if (process.getuid?.() !== 0) {
+      cannotRun(t, 'only root may stop one thread of another process')
+      return
+    }
+    const client = createClient({
+      restart: { initialDelayMs: 1 },
+      heartbeatIntervalMs: 200,
+      heartbeatTimeoutMs: 2_000
+    })
+    try {
+      const lost = Promise.withResolvers<XtpError>()
+      client.addEventListener('service:lost', ({ detail }) => lost.resolve(detail))
+      const listener = client.createListener({ onConnection: () => {} })
+      await listener.listen('/ip4/127.0.0.1/udp/0/utp')
+      stopThread(client.status().pid as number, 'xtp-io')
+      const error = await lost.promise
+      assert.equal(error.code, 'ERR_XTP_SERVICE_LOST')
+      assert.deepEqual(error.details, { thread: 'io' })
+      await until('it listens again', () => client.status().listeners === 1, 10_000)
+    } finally {
+      await client.stop()
+    }
   })
 
   for (const kind of ['segv', 'abort']) {
