@@ -12,7 +12,7 @@ export function atLevel(level: Level): UtpInit {
 export function failoverInit(level: Level, standby: boolean): UtpInit {
   return {
     ...atLevel(level),
-    restart: { initialDelayMs: 0, maxDelayMs: 0 },
+    restart: { initialDelayMs: 0, maxDelayMs: 0, budget: 1_000_000 },
     standby
   } as UtpInit
 }
