@@ -8,6 +8,9 @@ export {
 export { XtpConnection } from './connection.ts'
 export type { RestartPolicy, TransportDefinition, XtpInit } from './definition.ts'
 export { type ListenerOptions, XtpListener } from './listener.ts'
+export { MuxedConnection } from './muxed-connection.ts'
+export { MuxedStream } from './muxed-stream.ts'
+export type { ServiceConnection } from './service-connection.ts'
 export type { TransportStatus } from './status.ts'
 export type { SupervisorState } from './supervisor.ts'
 export {

@@ -18,6 +18,7 @@ import {
   type RequestBody,
   type RequestContext,
   ResourceExhaustedError,
+  type Signed,
   STATUS,
   UnavailableError,
   UnsupportedError,
@@ -220,7 +221,7 @@ export class Service {
     }
   }
 
-  #hello({ options }: Hello): ReplyBody {
+  async #hello({ options }: Hello): Promise<ReplyBody> {
     const { name, implementation, suffix, suffixCode, capabilities } = this.#definition
     try {
       this.#backend = new NativeBackend({
@@ -235,6 +236,9 @@ export class Service {
         die_with_parent: 1,
         ...Object.fromEntries(settings)
       })
+      if ((capabilities & CAPABILITY.NATIVE_SECURITY) !== 0) {
+        await this.#backend.certify(spki => this.#sign(spki))
+      }
     } catch (error) {
       // the reply tells the client why; the exit code tells whoever sees only the process
       console.error((error as Error).message)
@@ -258,6 +262,12 @@ export class Service {
         pid: process.pid
       }
     }
+  }
+
+  /** Purpose 1: a TLS certificate. */
+  async #sign(spki: Uint8Array): Promise<Signed> {
+    const { signed } = await this.#session.request({ sign: { purpose: 1, spki } })
+    return signed as Signed
   }
 
   #onEvent(event: EventBody): void {
