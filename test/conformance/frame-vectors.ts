@@ -132,16 +132,8 @@ const FRAMES: Array<[string, FrameVector['from'], Json]> = [
   ],
   ['Drain', 'client', { id: 8, deadline_ms: 10_000, drain: {} }],
   ['Shutdown', 'client', { id: 9, deadline_ms: 2_000, shutdown: {} }],
-  [
-    'Sign',
-    'service',
-    { id: 1, deadline_ms: 10_000, sign: { purpose: 1, spki: '3059' } }
-  ],
-  [
-    'Signed',
-    'client',
-    { id: 1, reply: true, signed: { public_key: '0801', signature: 'ff' } }
-  ],
+  ['Sign', 'service', { id: 1, deadline_ms: 10_000, sign: { purpose: 1, spki: '3059' } }],
+  ['Signed', 'client', { id: 1, reply: true, signed: { public_key: '0801', signature: 'ff' } }],
   ['Cancel', 'client', { cancel: { id: 4 } }],
   ['Accept', 'client', { accept: { listener_id: 1, count: 16 } }],
   [

@@ -1,8 +1,13 @@
 // One stream of a natively muxed connection: a stream of the data link behind libp2p's Stream.
-import type { AbortOptions } from '@libp2p/interface'
+import type { AbortOptions, StreamCloseEvent } from '@libp2p/interface'
 import { AbstractStream, type AbstractStreamInit, type SendResult } from '@libp2p/utils'
 import type { Uint8ArrayList } from 'uint8arraylist'
-import { type Clock, ConnectionClosedError, type MuxStream, type MuxStreamHandler } from '../ctl/index.ts'
+import {
+  type Clock,
+  ConnectionClosedError,
+  type MuxStream,
+  type MuxStreamHandler
+} from '../ctl/index.ts'
 
 /** A stream that both sides have ended, and whose last bytes nobody reads, is over after this. */
 const UNREAD_END_MS = 30_000
@@ -42,6 +47,7 @@ export class MuxedStream extends AbstractStream {
   #received = 0
   #credited = 0
   #withheld = 0
+  #finSent = false
   #finReceived = false
   #finPassed = false
   #isOver = false
@@ -74,14 +80,30 @@ export class MuxedStream extends AbstractStream {
 
   /** Ends writing; what was sent before arrives. Reading goes on. */
   override async close(options?: AbortOptions): Promise<void> {
+    if (this.writeStatus !== 'writable') {
+      return
+    }
+    // the base class takes what abort() threw away for sent, or waits for a drain that cannot come
+    const ended = Promise.withResolvers<void>()
+    const onClose = (event: StreamCloseEvent) => {
+      if (event.error === undefined && this.#finSent) {
+        ended.resolve()
+      } else {
+        ended.reject(
+          event.error ?? new ConnectionClosedError('the stream ended before everything was sent')
+        )
+      }
+    }
+    this.addEventListener('close', onClose, { once: true })
+    const closing = super.close(options)
+    closing.catch(() => {})
     try {
-      await super.close(options)
+      await Promise.race([ended.promise, closing])
     } catch (error) {
-      // the base class rejects with the event that ended its wait
-      throw error instanceof Event
-        ? ((error as { error?: Error }).error ??
-            new ConnectionClosedError('the stream ended before everything was sent'))
-        : error
+      // where the base class was faster, it has the event that ended its wait
+      throw error instanceof Event ? await ended.promise : error
+    } finally {
+      this.removeEventListener('close', onClose)
     }
   }
 
@@ -92,6 +114,7 @@ export class MuxedStream extends AbstractStream {
 
   /** For the base class. */
   async sendCloseWrite(): Promise<void> {
+    this.#finSent = true
     this.#stream.end()
     this.#onMaybeOver()
   }

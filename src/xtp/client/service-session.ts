@@ -378,8 +378,7 @@ export class ServiceSession {
     return new MuxedAcceptor({
       clock: config.clock,
       connection: connId => this.connections.get(connId) as MuxedConnection | undefined,
-      isDialling: connId =>
-        connId < this.#nextConnId ? this.#dialling.has(connId) : undefined,
+      isDialling: connId => (connId < this.#nextConnId ? this.#dialling.has(connId) : undefined),
       checkAddress: bytes => addressFromService(bytes, definition),
       connect: ({ connId, localAddr, remoteAddr, remoteCertificate }) => {
         const addrs = {

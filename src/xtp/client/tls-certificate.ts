@@ -5,9 +5,9 @@
 // @libp2p/tls has a function for this. It finds the extension in the first place only, lets unknown critical
 // extensions, trailing bytes and BER pass, throws TypeErrors for what is malformed, and loads an ASN.1
 // library of 20 MB that changes globals. A test compares the two.
-import { publicKeyFromProtobuf } from '@libp2p/crypto/keys'
+import { publicKeyFromProtobuf, publicKeyToProtobuf } from '@libp2p/crypto/keys'
 import type { PeerId, PublicKey } from '@libp2p/interface'
-import { peerIdFromCID } from '@libp2p/peer-id'
+import { peerIdFromMultihash, peerIdFromPublicKey } from '@libp2p/peer-id'
 import {
   MAX_CERTIFICATE_BYTES,
   PeerCertificateError,
@@ -87,8 +87,7 @@ export async function verifyPeerCertificate(
     refuse('expired', `it was valid until ${date(certificate.notAfter)}: check both clocks`)
   }
   await checkSelfSignature(certificate)
-  // not peerIdFromPublicKey, which knows no ECDSA
-  return peerIdFromCID((await hostKey(certificate)).toCID())
+  return peerIdOfKey(await hostKey(certificate))
 }
 
 function refuse(reason: PeerCertificateReason, why: string, cause?: unknown): never {
@@ -229,9 +228,7 @@ async function checkSelfSignature(certificate: Certificate): Promise<void> {
       refuse('unsupported-key', `its RSA key has ${modulusLength} bits`)
     }
     const raw =
-      bytes === undefined
-        ? certificate.signature
-        : ecdsaSignature(certificate.signature, bytes)
+      bytes === undefined ? certificate.signature : ecdsaSignature(certificate.signature, bytes)
     isValid = await crypto.subtle.verify(
       { name, hash },
       imported,
@@ -247,6 +244,18 @@ async function checkSelfSignature(certificate: Certificate): Promise<void> {
   if (!isValid) {
     refuse('not-self-signed', 'its signature is not by its own key')
   }
+}
+
+/** The id of a peer with this key (libp2p's peer id specification). */
+async function peerIdOfKey(key: PublicKey): Promise<PeerId> {
+  if (key.type !== 'ECDSA') {
+    return peerIdFromPublicKey(key)
+  }
+  // js-libp2p has no peer ids of ECDSA keys: by the specification it is the hash of so long a key
+  const protobuf = publicKeyToProtobuf(key) as Uint8Array<ArrayBuffer>
+  const digest = new Uint8Array(await crypto.subtle.digest('SHA-256', protobuf))
+  const [code, size] = [0x12, digest.byteLength] as const
+  return peerIdFromMultihash({ code, size, digest, bytes: Uint8Array.of(code, size, ...digest) })
 }
 
 /** ASN.1 `SEQUENCE { r, s }` as the two numbers of `bytes` bytes each that Web Cryptography takes. */

@@ -118,7 +118,9 @@ export class ControlSession {
       throw new InvalidArgumentError(`maxRequests is ${maxRequests}: allowed are 1 to 1024`)
     }
     if (!(maxFrameBytes >= MIN_FRAME_BYTES && maxFrameBytes <= MAX_FRAME_BYTES)) {
-      throw new InvalidArgumentError(`maxFrameBytes is ${maxFrameBytes}: allowed are 32768 to 65536`)
+      throw new InvalidArgumentError(
+        `maxFrameBytes is ${maxFrameBytes}: allowed are 32768 to 65536`
+      )
     }
     this.#init = init
     this.#maxRequests = maxRequests
