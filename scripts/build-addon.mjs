@@ -5,7 +5,7 @@ import path from 'node:path'
 import { fetchVendor } from './fetch-vendor.mjs'
 import { bin, Failure, files, fingerprint, has, root, run, unlessFresh } from './run.mjs'
 
-const VENDOR = { 'xtp-utp': 'libutp' }
+const VENDOR = { 'xtp-utp': 'libutp', 'xtp-quic': 'libquic' }
 
 export function checkTools() {
   const missing = []
@@ -36,6 +36,10 @@ export function addonFile(name) {
 export async function buildAddon(name) {
   const short = name.replace('xtp-', '')
   const vendor = VENDOR[name]
+  if (!fs.existsSync(path.join(root, 'native', short))) {
+    console.log(`building the addon of ${name}: not in this version, there is no native/${short}`)
+    return
+  }
   const sources = files(['CMakeLists.txt', 'native/common', `native/${short}`, `vendor/${vendor}`])
   const print = fingerprint([...sources, 'package-lock.json'])
   await unlessFresh(

@@ -5,7 +5,7 @@ import { buildAddon } from './build-addon.mjs'
 import { bin, files, fingerprint, main, output, root, run, unlessFresh } from './run.mjs'
 import { ensureInstalled } from './setup.mjs'
 
-const TRANSPORTS = ['xtp-utp']
+const TRANSPORTS = ['xtp-utp', 'xtp-quic']
 const PACKAGES = ['xtp', ...TRANSPORTS]
 const isSource = name => /\.(ts|js|json)$/.test(name) && !name.endsWith('.test.ts')
 
