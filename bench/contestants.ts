@@ -10,8 +10,10 @@ import type { MessageStream } from '@libp2p/interface'
 import { tcp } from '@libp2p/tcp'
 import { multiaddr } from '@multiformats/multiaddr'
 import { createLibp2p, type Libp2p } from 'libp2p'
+import type { XtpClient } from 'xtp'
 import { quic } from 'xtp-quic'
 import { utp, utpClient } from 'xtp-utp'
+import { atLevel, LEVELS, type Level } from './sandbox-level.ts'
 
 /** One byte stream, both ways. */
 export interface Duplex {
@@ -115,19 +117,32 @@ function libp2p(kind: Kind, title: string): Contestant {
   }
 }
 
-const xtpRaw: Contestant = {
-  title: 'xtp-utp, raw bytes of the client’s connection',
+/** What is measured must be what was asked for. */
+function assertLevel(client: XtpClient, level: Level | undefined): void {
+  const reached = client.status().sandbox?.level
+  if (level !== undefined && reached !== level) {
+    throw new Error(`asked for ${level}, got ${reached}`)
+  }
+}
+
+const xtpRaw = (title: string, level?: Level): Contestant => ({
+  title,
   async serve(onDuplex) {
-    const client = utpClient()
+    const client = utpClient(level && atLevel(level))
     const listener = client.createListener({
       onConnection: connection => onDuplex(fromMessageStream(connection))
     })
     await listener.listen(multiaddr('/ip4/127.0.0.1/udp/0/utp'))
+    assertLevel(client, level)
     return { address: String(listener.getAddrs()[0]) }
   },
   async connect(address) {
-    const client = utpClient()
-    const open = () => client.dial(multiaddr(address))
+    const client = utpClient(level && atLevel(level))
+    const open = async () => {
+      const connection = await client.dial(multiaddr(address))
+      assertLevel(client, level)
+      return connection
+    }
     return {
       open: async () => fromMessageStream(await open()),
       async connect() {
@@ -137,7 +152,7 @@ const xtpRaw: Contestant = {
       stop: () => client.stop()
     }
   }
-}
+})
 
 function fromSocket(socket: Socket): Duplex {
   const duplex: Duplex = { write: bytes => socket.write(bytes), end: () => socket.end() }
@@ -237,7 +252,7 @@ const rawTcp: Contestant = {
 }
 
 export const contestants: Record<string, Contestant> = {
-  'xtp-utp-raw': xtpRaw,
+  'xtp-utp-raw': xtpRaw('xtp-utp, raw bytes of the client’s connection'),
   'utp-native-raw': utpNative,
   'tcp-raw': rawTcp,
   'libp2p-xtp-utp': libp2p('utp', 'xtp-utp + noise + yamux'),
@@ -245,3 +260,8 @@ export const contestants: Record<string, Contestant> = {
   'libp2p-xtp-quic': libp2p('quic', 'xtp-quic'),
   'libp2p-quinn': libp2p('quinn', '@chainsafe/libp2p-quic 2.1.1, in the process')
 }
+
+/** The same transport in every sandbox, for `--levels`. */
+export const levelContestants: Record<string, Contestant> = Object.fromEntries(
+  LEVELS.map(level => [`xtp-utp-raw@${level}`, xtpRaw(level, level)])
+)

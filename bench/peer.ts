@@ -1,12 +1,13 @@
-// One process of a measurement: `peer.ts server KIND` or `peer.ts client KIND ADDRESS SERVER_PID MIB`.
+// One process of a measurement: `peer.ts server KIND`, `peer.ts client KIND ADDRESS SERVER_PID MIB`, or
+// `peer.ts cold KIND ADDRESS SERVER_PID STARTS`, which only starts, hears an echo and stops, again and again.
 // A stream begins with 9 bytes: what to do (U upload, D download, E echo) and how many bytes.
-import { cpuSeconds, rss, tree } from '../test/support/processes.ts'
-import { type Contestant, contestants, type Duplex } from './contestants.ts'
+import { cpuSeconds, processes, rss, tree } from '../test/support/processes.ts'
+import { type Contestant, contestants, type Duplex, levelContestants } from './contestants.ts'
 
 const CHUNK = new Uint8Array(64 * 1024).fill(7)
-const WARM_UP_BYTES = 192 * 2 ** 20
-const [role, kind = '', address = '', serverPid = '0', mib = '128'] = process.argv.slice(2)
-const contestant = contestants[kind] as Contestant
+const WARM_UP_BYTES = 512 * 2 ** 20
+const [role, kind = '', address = '', serverPid = '0', amount = '128'] = process.argv.slice(2)
+const contestant = { ...contestants, ...levelContestants }[kind] as Contestant
 const say = (message: object) => process.stdout.write(`${JSON.stringify(message)}\n`)
 
 /** Writes `left` bytes with backpressure. */
@@ -78,7 +79,7 @@ function received(duplex: Duplex, total: number): Promise<void> {
 }
 
 async function client() {
-  const size = Number(mib) * 2 ** 20
+  const size = Number(amount) * 2 ** 20
   const coldStart = performance.now()
   const peer = await contestant.connect(address)
   const first = await echoer(await peer.open())
@@ -104,7 +105,7 @@ async function client() {
     return { mbPerSecond: bytes / seconds / 1e6, cpuSecondsPerGb: used / (bytes / 1e9) }
   }
 
-  // until the optimizing compiler has seen everything
+  // until the compiler and the garbage collector have settled, which takes a gigabyte
   await transfer('U', WARM_UP_BYTES)
   await transfer('D', WARM_UP_BYTES)
   const up = await transfer('U', size)
@@ -134,6 +135,12 @@ async function client() {
   }
   const connectionsPerSecond = connections / ((performance.now() - begin) / 1000)
   const rssMb = [...servers, ...tree()].map(pid => rss(pid) / 1e6)
+  const isJail = new Set(
+    processes().flatMap(({ pid, command }) => (/^\S*xtp-jail\b/.test(command) ? [pid] : []))
+  )
+  // this process's own tree without itself
+  const children = tree().slice(1)
+  const sum = (pids: number[]) => pids.reduce((total, pid) => total + rss(pid) / 1e6, 0)
   say({
     up,
     down,
@@ -141,10 +148,27 @@ async function client() {
     connectionsPerSecond,
     coldStartMs,
     // server, server's service, client, client's service
-    rssMb
+    rssMb,
+    serviceRssMb: sum(children.filter(pid => !isJail.has(pid))),
+    // the launcher, and from L3 the init of the namespace
+    jailRssMb: sum(children.filter(pid => isJail.has(pid)))
   })
   await Promise.race([peer.stop(), new Promise(resolve => setTimeout(resolve, 2000))])
   process.exit(0)
+}
+
+/** Milliseconds from nothing to the first echo, each time with a client and a service of its own. */
+async function coldStarts(): Promise<void> {
+  const times: number[] = []
+  for (let i = 0; i < Number(amount); i++) {
+    const begin = performance.now()
+    const peer = await contestant.connect(address)
+    const first = await echoer(await peer.open())
+    await first()
+    times.push(performance.now() - begin)
+    await peer.stop()
+  }
+  say({ times })
 }
 
 async function echoer(duplex: Duplex): Promise<() => Promise<void>> {
@@ -162,6 +186,8 @@ if (role === 'server') {
   const { address } = await contestant.serve(answer)
   say({ address })
   process.stdin.resume().on('end', () => process.exit(0))
+} else if (role === 'cold') {
+  await coldStarts()
 } else {
   await client()
 }

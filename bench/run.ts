@@ -1,13 +1,18 @@
 // npm run bench [-- --mib N --rounds N --only KIND,KIND]: every contestant, interleaved, two processes
 // each, over loopback; medians and ratios as a table, everything as bench/report/utp.json.
-import { type ChildProcess, spawn } from 'node:child_process'
-import { once } from 'node:events'
-import fs from 'node:fs'
-import os from 'node:os'
-import path from 'node:path'
-import { createInterface } from 'node:readline'
+import type { ChildProcess } from 'node:child_process'
 import { parseArgs } from 'node:util'
 import { contestants } from './contestants.ts'
+import {
+  end,
+  firstLine,
+  machine,
+  machineLine,
+  median,
+  saveReport,
+  start,
+  table
+} from './harness.ts'
 
 interface Result {
   up: { mbPerSecond: number; cpuSecondsPerGb: number }
@@ -26,26 +31,10 @@ const { values } = parseArgs({
   }
 })
 const kinds = values.only?.split(',') ?? Object.keys(contestants)
-const PEER = path.join(import.meta.dirname, 'peer.ts')
 const LIMIT_MS = 120_000
 
-function start(args: string[]): ChildProcess {
-  return spawn(process.execPath, [PEER, ...args], { stdio: ['pipe', 'pipe', 'inherit'] })
-}
-
-async function firstLine<T>(child: ChildProcess): Promise<T> {
-  const lines = createInterface({ input: child.stdout as NodeJS.ReadableStream })
-  const line = await Promise.race([
-    once(lines, 'line').then(([text]) => text as string),
-    once(child, 'exit').then(([code, signal]) => {
-      throw new Error(`a benchmark process ended with ${code ?? signal}`)
-    })
-  ])
-  return JSON.parse(line) as T
-}
-
 async function measure(kind: string): Promise<Result> {
-  const server = start(['server', kind])
+  const server = start('peer.ts', ['server', kind])
   let client: ChildProcess | undefined
   const timer = setTimeout(() => {
     client?.kill('SIGKILL')
@@ -53,23 +42,12 @@ async function measure(kind: string): Promise<Result> {
   }, LIMIT_MS)
   try {
     const { address } = await firstLine<{ address: string }>(server)
-    client = start(['client', kind, address, String(server.pid), values.mib])
+    client = start('peer.ts', ['client', kind, address, String(server.pid), values.mib])
     return await firstLine<Result>(client)
   } finally {
     clearTimeout(timer)
-    server.stdin?.end()
-    client?.stdin?.end()
-    await Promise.all(
-      [server, client].map(
-        c => c && c.exitCode === null && c.signalCode === null && once(c, 'exit')
-      )
-    )
+    await end(server, client)
   }
-}
-
-const median = (numbers: number[]) => {
-  const sorted = numbers.toSorted((a, b) => a - b)
-  return sorted[Math.floor(sorted.length / 2)] as number
 }
 
 const results = new Map<string, Result[]>(kinds.map(kind => [kind, []]))
@@ -139,25 +117,14 @@ const ratios = [
     : []
 })
 
-const table = [head, head.map(() => '---'), ...rows].map(row => `| ${row.join(' | ')} |`).join('\n')
-console.log(`\n${table}\n`)
+console.log(`\n${table(head, rows)}\n`)
 for (const { label, up, down, goal } of ratios) {
   console.log(`${label}: ${up.toFixed(2)} up, ${down.toFixed(2)} down (goal ${goal})`)
 }
-const machine = {
-  cpu: os.cpus()[0]?.model,
-  cores: os.cpus().length,
-  kernel: os.release(),
-  node: process.version,
-  mib: Number(values.mib),
-  rounds
-}
-console.log(
-  `\n${machine.cores} × ${machine.cpu}, Linux ${machine.kernel}, Node ${machine.node}, ${machine.mib} MiB, medians of ${rounds}`
-)
-const report = path.join(import.meta.dirname, 'report')
-fs.mkdirSync(report, { recursive: true })
-fs.writeFileSync(
-  path.join(report, 'utp.json'),
-  `${JSON.stringify({ machine, summary, ratios, results: Object.fromEntries(results) }, null, 2)}\n`
-)
+console.log(`\n${machineLine()}, ${values.mib} MiB, medians of ${rounds}`)
+saveReport('utp', {
+  machine: { ...machine, mib: Number(values.mib), rounds },
+  summary,
+  ratios,
+  results: Object.fromEntries(results)
+})

@@ -1,7 +1,8 @@
-// npm run build: types and JavaScript of every package, the service bundles, the addons.
+// npm run build: types and JavaScript of every package, the service bundles, the addons, xtp-jail.
 import fs from 'node:fs'
 import path from 'node:path'
 import { buildAddon } from './build-addon.mjs'
+import { buildJail } from './build-jail.mjs'
 import { bin, files, fingerprint, main, output, root, run, unlessFresh } from './run.mjs'
 import { ensureInstalled } from './setup.mjs'
 
@@ -39,6 +40,13 @@ async function compile(name) {
       for (const licence of ['LICENSE-MIT', 'LICENSE-APACHE']) {
         fs.copyFileSync(path.join(root, licence), path.join(root, dir, licence))
       }
+      // npm makes them executable where it installs a tarball, not in a workspace
+      const { bin: programs = {} } = JSON.parse(
+        fs.readFileSync(path.join(root, dir, 'package.json'), 'utf8')
+      )
+      for (const program of Object.values(programs)) {
+        fs.chmodSync(path.join(root, dir, program), 0o755)
+      }
       if (TRANSPORTS.includes(name)) {
         await bundle(name, service)
       }
@@ -72,6 +80,7 @@ export async function build({ addons = true } = {}) {
     await compile(name)
   }
   if (addons) {
+    await buildJail()
     for (const name of TRANSPORTS) {
       await buildAddon(name)
     }

@@ -21,6 +21,8 @@ const testEnv = {
   // the unit and native tests' own names for their counts
   ...(full && { XTP_FUZZ_FRAMES: '100000', XTP_FUZZ_COUNT: '1000000' })
 }
+// What the allow list of a service does not name kills it: in every suite with real services.
+const strict = { XTP_TEST_STRICT: '1' }
 const totals = { passed: 0, failed: 0, skipped: 0 }
 
 function add({ passed, failed, skipped = 0 }) {
@@ -102,15 +104,16 @@ async function ctest(sanitizer) {
 async function mocha(node) {
   const version = output(node, ['--version'])
   console.log(`compliance suite on node ${version}`)
-  const { code, text } = await capture(node, [
-    path.join(root, 'node_modules/mocha/bin/mocha.js'),
-    '--timeout',
-    '60000',
-    '--exit',
-    '--reporter',
-    'spec',
-    ...files(['test/compliance'], name => name.endsWith('.spec.mjs'))
-  ])
+  const specs = files(['test/compliance'], name => name.endsWith('.spec.mjs'))
+  const { code, text } = await capture(
+    node,
+    [
+      path.join(root, 'node_modules/mocha/bin/mocha.js'),
+      ...['--timeout', '60000', '--exit', '--reporter', 'spec'],
+      ...specs
+    ],
+    { env: { ...testEnv, ...strict } }
+  )
   const count = word => Number(text.match(new RegExp(`^\\s*(\\d+) ${word}`, 'm'))?.[1] ?? 0)
   const failed = count('failing')
   add({
@@ -164,8 +167,22 @@ const suites = {
       ['transfer', 'crash', 'fuzz', 'leak', 'interop', 'layout', 'errors'].flatMap(dir =>
         testFiles(`test/${dir}`)
       ),
-      { source: false }
+      { source: false, extraEnv: strict }
     ),
+  sandbox: async () => {
+    // the enemy inside is an addon of the native tests
+    await buildNative('')
+    await nodeTest(testFiles('test/sandbox'), { source: false })
+  },
+  levels: async () => {
+    for (const level of ['L0', 'L2']) {
+      console.log(`the sandbox level is ${level}`)
+      await nodeTest(
+        ['transfer', 'crash', 'errors'].flatMap(dir => testFiles(`test/${dir}`)),
+        { source: false, extraEnv: { ...strict, XTP_TEST_SANDBOX_LEVEL: level } }
+      )
+    }
+  },
   sanitized: () => sanitized(),
   package: () => nodeTest(testFiles('test/package'), { source: false })
 }

@@ -100,6 +100,9 @@ Status IoThread::Start(int link_fd, std::unique_ptr<Transport> transport) {
         return transport_->OnStreamOpen(stream, connection, kind, now_us_);
       }));
   transport_ = std::move(transport);
+  if (settings_.socket_fd >= 0) {
+    lent_.reset(new LentSockets(settings_.socket_fd));
+  }
   Status status;
   if (!SetNonBlocking(link_fd)) {
     status = Status::FromErrno(errno, "data link");
@@ -403,10 +406,17 @@ UdpSocket* IoThread::Find(SocketId socket) const {
   return nullptr;
 }
 
+Status IoThread::Open(const Endpoint& local, std::unique_ptr<UdpSocket>* out) {
+  if (lent_ == nullptr) return UdpSocket::Bind(local, settings_.udp, out);
+  int fd;
+  const Status status = lent_->Take(local, &fd);
+  return status.ok() ? UdpSocket::Adopt(fd, settings_.udp, out) : status;
+}
+
 Status IoThread::Bind(const Endpoint& local, SocketId* out) {
   if (stopped_transport_) return Status(Code::kUnavailable, "stopped");
   std::unique_ptr<UdpSocket> udp;
-  Status status = UdpSocket::Bind(local, settings_.udp, &udp);
+  Status status = Open(local, &udp);
   if (!status.ok()) return status;
   const int got = udp->receive_buffer_bytes();
   if (got < settings_.udp.buffer_bytes && !small_buffer_logged_) {

@@ -19,6 +19,7 @@
 #include <mutex>
 #include <vector>
 
+#include "common/lent_sockets.h"
 #include "common/link.h"
 #include "common/status.h"
 #include "common/transport.h"
@@ -33,6 +34,9 @@ struct IoSettings {
   UdpOptions udp;
   MuxOptions mux;
   int link_send_buffer_bytes = 1024 * 1024;
+  // Where UDP sockets come from (lent_sockets.h); -1: the thread binds them
+  // itself. Taken by Start.
+  int socket_fd = -1;
   // End the process `link_lost_exit_ms` after the link was lost, unless
   // stopped before: a service never outlives its parent, even if its
   // JavaScript hangs. Also ends it when Stop finds this thread hung.
@@ -105,6 +109,7 @@ class IoThread : public Host, private UdpSink {
   void Finish();
   void WaitForStop();
   UdpSocket* Find(SocketId socket) const;
+  Status Open(const Endpoint& local, std::unique_ptr<UdpSocket>* out);
   Status OpenWakeup();
   void Wake();
   void DrainWakeup();
@@ -132,6 +137,7 @@ class IoThread : public Host, private UdpSink {
   std::unique_ptr<Transport> transport_;
   std::unique_ptr<Link> link_;
   std::unique_ptr<UdpReceiveBuffers> buffers_;
+  std::unique_ptr<LentSockets> lent_;  // null: Bind makes them
   struct Socket {
     SocketId id;
     std::unique_ptr<UdpSocket> udp;

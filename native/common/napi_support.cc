@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "common/io_thread.h"
+#include "common/lockdown.h"
 #include "common/napi_events.h"
 
 namespace xtp {
@@ -28,6 +29,7 @@ constexpr char kInvalidArgument[] = "ERR_XTP_INVALID_ARGUMENT";
 constexpr char kEngineInUse[] = "ERR_XTP_ENGINE_IN_USE";
 constexpr char kNotStarted[] = "ERR_XTP_NOT_STARTED";
 constexpr char kStartFailed[] = "ERR_XTP_START_FAILED";
+constexpr char kLockdownFailed[] = "ERR_XTP_LOCKDOWN_FAILED";
 
 // The only mutable static: transport libraries have global state of their own
 // (libutp does), so a second engine, in a worker for example, is refused.
@@ -59,6 +61,7 @@ Status ParseSettings(const TransportSettings& given, Settings* out) {
       {"die_with_parent", 0, 1, 0},
       {"parent_pid", 0, 0x7fffffff, 0},
       {"exit_on_link_lost", 0, 1, 1},
+      {"socket_fd", -1, 0x7fffffff, -1},
   };
   for (const auto& setting : given) {
     Number* known = nullptr;
@@ -89,6 +92,7 @@ Status ParseSettings(const TransportSettings& given, Settings* out) {
   out->die_with_parent = numbers[6].value != 0;
   out->parent_pid = static_cast<pid_t>(numbers[7].value);
   out->io.exit_on_link_lost = numbers[8].value != 0;
+  out->io.socket_fd = static_cast<int>(numbers[9].value);
   return Status();
 }
 
@@ -113,6 +117,14 @@ class Addon {
   ~Addon() { Stop(); }
 
   bool running() const { return io_ != nullptr; }
+
+  // 0 while there is no thread.
+  uint64_t IoAgeMs() const {
+    if (!running()) return 0;
+    const uint64_t now = IoThread::NowUs();
+    const uint64_t last = io_->heartbeat_us();
+    return now > last ? (now - last) / 1000 : 0;
+  }
 
   Status Start(int fd, const Settings& settings, napi_value on_event) {
     Status status = BindToParent(settings);
@@ -277,6 +289,46 @@ Addon* Running(napi_env env, const NapiArguments& arguments) {
   if (addon->running()) return addon;
   NapiThrow(env, kNotStarted, "start() has not been called, or stop() has");
   return nullptr;
+}
+
+napi_value JsLockdown(napi_env env, napi_callback_info info) {
+  NapiArguments arguments(env, info, 1);
+  if (!arguments.ok()) return nullptr;
+  LockdownOptions options;
+  napi_value strict, lock_fd, result, abi;
+  if (!IsType(env, arguments[0], napi_object) ||
+      napi_get_named_property(env, arguments[0], "strict", &strict) !=
+          napi_ok ||
+      napi_get_named_property(env, arguments[0], "lockFd", &lock_fd) !=
+          napi_ok ||
+      napi_get_value_bool(env, strict, &options.strict) != napi_ok ||
+      napi_get_value_int32(env, lock_fd, &options.lock_fd) != napi_ok) {
+    NapiThrowType(env, "options must be { strict: boolean, lockFd: number }");
+    return nullptr;
+  }
+  LockdownReport report;
+  const Status status = Lockdown(options, &report);
+  if (!status.ok()) {
+    NapiThrow(env, kLockdownFailed, status.message());
+    return nullptr;
+  }
+  if (napi_create_object(env, &result) != napi_ok ||
+      napi_create_int32(env, report.landlock_abi, &abi) != napi_ok ||
+      napi_set_named_property(env, result, "landlockAbi", abi) != napi_ok) {
+    return nullptr;
+  }
+  return result;
+}
+
+napi_value JsIoAgeMs(napi_env env, napi_callback_info info) {
+  NapiArguments arguments(env, info, 0);
+  if (!arguments.ok()) return nullptr;
+  const uint64_t age = static_cast<Addon*>(arguments.data())->IoAgeMs();
+  napi_value result;
+  if (napi_create_double(env, static_cast<double>(age), &result) != napi_ok) {
+    return nullptr;
+  }
+  return result;
 }
 
 ControlledTransport& Controlled(Transport& transport) {
@@ -487,9 +539,10 @@ napi_value RegisterTransport(napi_env env, napi_value exports,
     const char* name;
     napi_callback function;
   } kFunctions[] = {
-      {"start", JsStart},   {"stop", JsStop},   {"listen", JsListen},
-      {"accept", JsAccept}, {"dial", JsDial},   {"unlisten", JsUnlisten},
-      {"close", JsClose},   {"stats", JsStats},
+      {"start", JsStart},     {"stop", JsStop},   {"listen", JsListen},
+      {"accept", JsAccept},   {"dial", JsDial},   {"unlisten", JsUnlisten},
+      {"close", JsClose},     {"stats", JsStats}, {"lockdown", JsLockdown},
+      {"ioAgeMs", JsIoAgeMs},
   };
   for (const auto& entry : kFunctions) {
     napi_value function;

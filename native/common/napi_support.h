@@ -24,9 +24,10 @@
 
 namespace xtp {
 
-// Defines start, stop, listen, unlisten, accept, dial, close, stats and version
-// on `exports`. State is per environment and goes with it; at most one engine
-// runs per process. Null if N-API failed (exception pending).
+// Defines start, stop, listen, unlisten, accept, dial, close, stats, lockdown,
+// ioAgeMs and version on `exports`. State is per environment and goes with it;
+// at most one engine runs per process. Null if N-API failed (exception
+// pending).
 //
 // start() understands these settings and gives the others to the factory:
 //   spin_us            0..1e6, default 200
@@ -36,6 +37,8 @@ namespace xtp {
 //   die_with_parent    0 or 1, default 0; Linux: PR_SET_PDEATHSIG SIGKILL
 //   parent_pid         checked against getppid() after that, if given
 //   exit_on_link_lost  0 or 1, default 1
+//   socket_fd          lent sockets come from there (lent_sockets.h), default
+//                      -1: sockets are made here
 napi_value RegisterTransport(napi_env env, napi_value exports,
                              TransportFactory factory, const char* version);
 

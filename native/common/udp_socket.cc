@@ -70,15 +70,12 @@ int BufferBytes(int fd, int name) {
 #endif
 }
 
-int GrowBuffer(int fd, int name, int force_name, int bytes) {
+void GrowBuffer(int fd, int name, int force_name, int bytes) {
   SetInt(fd, SOL_SOCKET, name, bytes);
-  int got = BufferBytes(fd, name);
-  if (got < bytes && force_name != 0) {
+  if (BufferBytes(fd, name) < bytes && force_name != 0) {
     // Beyond the system's limit; works with CAP_NET_ADMIN only.
     SetInt(fd, SOL_SOCKET, force_name, bytes);
-    got = BufferBytes(fd, name);
   }
-  return got;
 }
 
 bool WouldBlock(int error) { return error == EAGAIN || error == EWOULDBLOCK; }
@@ -197,7 +194,7 @@ Status UdpSocket::Bind(const Endpoint& local, const UdpOptions& options,
 #endif
   if (fd < 0) return Status::FromErrno(errno, what);
   std::unique_ptr<UdpSocket> result(new UdpSocket(fd, options));
-  Status status = result->Configure();
+  Status status = result->Configure(true);
   if (!status.ok()) return status;
   // No SO_REUSEADDR: with it another process could take the port as well.
   if (bind(fd, local.address(), local.length()) != 0) {
@@ -211,13 +208,26 @@ Status UdpSocket::Bind(const Endpoint& local, const UdpOptions& options,
   return Status();
 }
 
-Status UdpSocket::Configure() {
-#if !defined(__linux__)
+Status UdpSocket::Adopt(int fd, const UdpOptions& options,
+                        std::unique_ptr<UdpSocket>* out) {
+  std::unique_ptr<UdpSocket> result(new UdpSocket(fd, options));
+  socklen_t length = sizeof(sockaddr_storage);
+  if (GetInt(fd, SOL_SOCKET, SO_TYPE) != SOCK_DGRAM ||
+      getsockname(fd, result->local_.mutable_address(), &length) != 0 ||
+      result->local_.port() == 0) {
+    return Status(Code::kInvalidArgument, "not a bound UDP socket");
+  }
+  Status status = result->Configure(false);
+  if (!status.ok()) return status;
+  *out = std::move(result);
+  return Status();
+}
+
+Status UdpSocket::Configure(bool grow_buffers) {
   if (fcntl(fd_, F_SETFL, fcntl(fd_, F_GETFL) | O_NONBLOCK) != 0 ||
       fcntl(fd_, F_SETFD, FD_CLOEXEC) != 0) {
     return Status::FromErrno(errno, "fcntl");
   }
-#endif
   int domain = AF_INET;
 #if defined(SO_DOMAIN)
   domain = GetInt(fd_, SOL_SOCKET, SO_DOMAIN);
@@ -230,17 +240,19 @@ Status UdpSocket::Configure() {
 #endif
   const bool v6 = domain == AF_INET6;
   // An IPv4 listener on the same port is a socket of its own.
-  if (v6) SetInt(fd_, IPPROTO_IPV6, IPV6_V6ONLY, 1);
+  if (v6 && grow_buffers) SetInt(fd_, IPPROTO_IPV6, IPV6_V6ONLY, 1);
 
 #if defined(SO_RCVBUFFORCE)
   const int receive_force = SO_RCVBUFFORCE, send_force = SO_SNDBUFFORCE;
 #else
   const int receive_force = 0, send_force = 0;
 #endif
-  receive_buffer_bytes_ =
-      GrowBuffer(fd_, SO_RCVBUF, receive_force, options_.buffer_bytes);
-  send_buffer_bytes_ =
-      GrowBuffer(fd_, SO_SNDBUF, send_force, options_.buffer_bytes);
+  if (grow_buffers) {
+    GrowBuffer(fd_, SO_RCVBUF, receive_force, options_.buffer_bytes);
+    GrowBuffer(fd_, SO_SNDBUF, send_force, options_.buffer_bytes);
+  }
+  receive_buffer_bytes_ = BufferBytes(fd_, SO_RCVBUF);
+  send_buffer_bytes_ = BufferBytes(fd_, SO_SNDBUF);
 
   // Don't Fragment on every datagram, and no path MTU of the kernel's: the
   // transports search it themselves (RFC 8899), and a forged "fragmentation
@@ -269,11 +281,12 @@ Status UdpSocket::Configure() {
   } else {
     SetInt(fd_, IPPROTO_IP, IP_RECVERR, 1);
   }
-  const int on = 1;
-  if (options_.gro &&
-      setsockopt(fd_, IPPROTO_UDP, UDP_GRO, &on, sizeof on) != 0) {
+  const int gro = options_.gro ? 1 : 0;
+  if (setsockopt(fd_, IPPROTO_UDP, UDP_GRO, &gro, sizeof gro) != 0) {
     options_.gro = false;
   }
+  // Segments are asked for with each send; nothing is to be left of others'.
+  SetInt(fd_, IPPROTO_UDP, UDP_SEGMENT, 0);
   int segment = 0;
   socklen_t size = sizeof segment;
   if (options_.gso &&

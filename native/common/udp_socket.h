@@ -76,6 +76,11 @@ class UdpSocket {
  public:
   static Status Bind(const Endpoint& local, const UdpOptions& options,
                      std::unique_ptr<UdpSocket>* out);
+  // A bound socket of somebody else's, taken also on failure. Its buffers stay
+  // as they are; every other option is set anew, as another process may have
+  // changed it.
+  static Status Adopt(int fd, const UdpOptions& options,
+                      std::unique_ptr<UdpSocket>* out);
   ~UdpSocket();
   UdpSocket(const UdpSocket&) = delete;
   UdpSocket& operator=(const UdpSocket&) = delete;
@@ -115,7 +120,7 @@ class UdpSocket {
   struct SendArrays;  // what sendmmsg wants
 
   UdpSocket(int fd, const UdpOptions& options);
-  Status Configure();
+  Status Configure(bool grow_buffers);
   bool ReceiveOne(UdpReceiveBuffers* buffers, UdpSink* sink);
   void Deliver(UdpSink* sink, uint8_t* data, size_t length, size_t segment,
                const Endpoint& from);

@@ -60,6 +60,8 @@ class Connection final : public StreamHandler {
   uint16_t AckForLibutp(const Header& header) const;
   bool HoldsBack(const Packet& packet);  // true: without its selective ack
   void AfterPacket(const Packet& packet, size_t reads, size_t read_bytes);
+  // A packet of libutp's that is about to be sent.
+  void RefreshWindow(const uint8_t* packet) const;
   void OnSent(const Packet& packet, bool retransmit);
   void OnBytes(const uint8_t* data, size_t length);
   void OnState(int state);

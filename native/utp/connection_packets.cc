@@ -155,6 +155,13 @@ void Connection::ApplySendWindow() {
   utp_setsockopt(socket_, UTP_SNDBUF, static_cast<int>(send_window_.bytes()));
 }
 
+void Connection::RefreshWindow(const uint8_t* packet) const {
+  const size_t limit = shared_->settings.receive_window_bytes;
+  const size_t window = limit - std::min(limit, inbound_.size());
+  // libutp's own memory, of a packet that it makes or keeps: never constant.
+  StoreWindow(static_cast<uint32_t>(window), const_cast<uint8_t*>(packet));
+}
+
 void Connection::OnSent(const Packet& packet, bool retransmit) {
   const Header& header = packet.header;
   if (header.type == PacketType::kSyn) {

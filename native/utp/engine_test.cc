@@ -86,6 +86,29 @@ TEST(ClosedComesQuickly) {
   CHECK(pair.sim.Run(50 * kMs, [&] { return pair.BothClosed(); }));
 }
 
+// Each needs ticks between libutp's own.
+TEST(ClosedComesQuicklyForManyConnectionsInTurn) {
+  Sim sim;
+  Node* server = sim.AddNode();
+  Node* client = sim.AddNode();
+  server->Listen(4000, 1000);
+  for (uint32_t id = 1; id < 600; id += 2) {
+    client->Dial(id, server->At(4000));
+    REQUIRE(sim.Run(kSecond, [&] {
+      return client->stream(id) != nullptr && server->stream(id + 1) != nullptr;
+    }));
+    client->stream(id)->Send("ping");
+    sim.Run(7 * kMs);
+    client->stream(id)->End();
+    server->stream(id + 1)->End();
+    const bool quick = sim.Run(50 * kMs, [&] {
+      return client->Find(Event::Kind::kClosed, id) != nullptr &&
+             server->Find(Event::Kind::kClosed, id + 1) != nullptr;
+    });
+    CHECK(quick);
+  }
+}
+
 TEST(ServerSpeaksFirst) {
   Pair pair;
   REQUIRE(pair.Connect());

@@ -19,6 +19,10 @@ struct Guards {
   bool window_limit = true;
   // The same for data that is out of order, which libutp keeps.
   bool reorder_limit = true;
+  // Data that is sent again tells the window of now. Without: that of the first
+  // time, with an acknowledgement of now, and a peer that believes it sends
+  // more than there is room for.
+  bool fresh_window = true;
   // A reported MTU is made sane and counts IP headers. Without: libutp takes
   // it as the size of a UDP payload and goes on sending too much.
   bool mtu_sanity = true;

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdio>
 #include <cstring>
 
 #include "utp/testing/raw_peer.h"
@@ -280,6 +281,44 @@ uint64_t MessageRepair(const Guards& guards) {
   const uint64_t all = 4 * kMiB + 100000;
   CHECK(pair.sim.Run(60 * kSecond, [&] { return s->received == all; }));
   return pair.sim.now_us - start;
+}
+
+// By how much a node that cannot give its data away overstates its room, in
+// what it sends and resends.
+uint64_t Overstated(const Guards& guards) {
+  Settings settings;
+  settings.receive_window_bytes = 1024 * 1024;
+  Pair pair(guards, settings);
+  pair.sim.link.delay_us = 20 * kMs;
+  pair.sim.link.loss = 0.01;
+  if (!pair.Connect()) return 0;
+  pair.client->stream(1)->SendPattern(1, 256 * 1024 * 1024);
+  pair.server->stream(2)->SendPattern(2, 256 * 1024 * 1024);
+  pair.sim.Run(5 * kSecond);
+  pair.server->stream(2)->SetCredit(0);
+  uint64_t largest = 0;
+  pair.sim.filter = [&](const Datagram& datagram) {
+    const Header header = HeaderOf(datagram.bytes);
+    if (datagram.from == pair.server->At(4000) &&
+        header.type == PacketType::kData) {
+      const uint64_t room = settings.receive_window_bytes -
+                            pair.server->Stat("buffered_in_bytes");
+      if (header.window_bytes > room) {
+        largest = std::max(largest, header.window_bytes - room);
+      }
+    }
+    return true;
+  };
+  pair.sim.Run(20 * kSecond, [&] {
+    return pair.server->Stat("buffered_in_bytes") > 900 * 1024;
+  });
+  pair.sim.filter = nullptr;
+  return largest;
+}
+
+TEST(WindowsAreThoseOfNow) {
+  CHECK_EQ(Overstated(Guards()), 0u);
+  CHECK(Overstated(Without(&Guards::fresh_window)) > 16 * 1024);
 }
 
 TEST(HeldBackPacketsLeaveWithoutWaitingForTheTick) {

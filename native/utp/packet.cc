@@ -77,6 +77,10 @@ bool ParsePacket(const uint8_t* data, size_t length, Packet* out) {
   return ParseExtensions(data[1], out);
 }
 
+void StoreWindow(uint32_t window_bytes, uint8_t* packet) {
+  Write32(packet + 12, window_bytes);
+}
+
 void BuildHeader(const Header& header, uint8_t* out) {
   out[0] =
       static_cast<uint8_t>(static_cast<uint8_t>(header.type) << 4 | kVersion);

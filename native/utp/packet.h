@@ -51,6 +51,9 @@ bool ParsePacket(const uint8_t* data, size_t length, Packet* out);
 // The header alone, as an ICMP message quotes it; says nothing about the rest.
 bool ParseHeader(const uint8_t* data, size_t length, Header* out);
 
+// Changes the window in a packet's header.
+void StoreWindow(uint32_t window_bytes, uint8_t* packet);
+
 // Writes kHeaderBytes, without extensions.
 void BuildHeader(const Header& header, uint8_t* out);
 

@@ -103,7 +103,8 @@ class Port {
   void IssueAcks();
   uint64_t RepeatResets();
   uint64_t RunTicks();
-  void Tick(bool quick);
+  void Tick();
+  void QuickTick();
 
   Shared* const shared_;
   Acceptor* const acceptor_;
@@ -135,7 +136,6 @@ class Port {
   bool acks_due_ = false;
   size_t unacknowledged_ = 0;  // data packets since the last IssueAcks
   bool tick_wanted_ = false;
-  uint64_t last_tick_us_ = 0;
   uint64_t last_quick_tick_us_ = 0;
   uint64_t last_check_ms_ = 0;  // what libutp remembers as its last tick
 

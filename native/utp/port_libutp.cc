@@ -11,7 +11,7 @@
 namespace xtp::utp {
 namespace {
 
-constexpr uint64_t kTickUs = 500 * 1000;     // libutp's own interval
+constexpr uint64_t kTickMs = 500;            // libutp's own interval
 constexpr uint64_t kQuickTickUs = 2 * 1000;  // at most one so often
 constexpr uint32_t kResetBurst = 200;
 
@@ -50,6 +50,7 @@ struct LibutpCallbacks {
     if (!ParsePacket(a->buf, a->len, &packet)) return 0;
     Shared* shared = port->shared_;
     if (connection != nullptr) {
+      if (shared->guards.fresh_window) connection->RefreshWindow(a->buf);
       connection->OnSent(packet, port->retransmitting_);
     } else if (shared->guards.stateless_syn) {
       return 0;  // of a connection that we have given up
@@ -153,7 +154,6 @@ Port::Port(Shared* shared, Acceptor* acceptor, SocketId socket)
       socket_(socket),
       local_(shared->host->LocalEndpoint(socket)),
       unused_since_us_(shared->now_us),
-      last_tick_us_(shared->now_us),
       reset_tokens_(kResetBurst),
       reset_tokens_at_us_(shared->now_us),
       scratch_(new uint8_t[kMaxDatagramBytes + Transport::kSlackBytes]) {
@@ -177,7 +177,7 @@ Port::Port(Shared* shared, Acceptor* acceptor, SocketId socket)
   utp_context_set_option(context_, UTP_SNDBUF, settings.send_window_bytes);
   utp_context_set_option(context_, UTP_TARGET_DELAY,
                          settings.target_delay_ms * 1000);
-  Tick(false);
+  Tick();
 }
 
 Port::~Port() { utp_destroy(context_); }
@@ -231,35 +231,38 @@ uint64_t Port::EndRound() {
 uint64_t Port::RunTicks() {
   if (connections_.empty() && !tick_wanted_) return kNever;
   const uint64_t now = shared_->now_us;
-  if (now - last_tick_us_ >= kTickUs) {
-    Tick(false);
-  } else if (tick_wanted_ && shared_->guards.quick_tick) {
-    if (now - last_quick_tick_us_ >= kQuickTickUs) Tick(true);
+  const bool quick = tick_wanted_ && shared_->guards.quick_tick;
+  if (now / 1000 - last_check_ms_ >= kTickMs) {
+    Tick();
+  } else if (quick && now - last_quick_tick_us_ >= kQuickTickUs) {
+    QuickTick();
   }
-  const uint64_t next = last_tick_us_ + kTickUs;
+  const uint64_t next = (last_check_ms_ + kTickMs) * 1000;
   if (!tick_wanted_ || !shared_->guards.quick_tick) return next;
   return std::min(next, last_quick_tick_us_ + kQuickTickUs);
+}
+
+void Port::Tick() {
+  tick_wanted_ = false;
+  last_check_ms_ = shared_->now_us / 1000;
+  utp_check_timeouts(context_);
 }
 
 // libutp sends packets that it holds back, and deletes sockets that are done
 // with, on its tick only, and ignores ticks within 500 ms of the last. But it
 // compares unsigned numbers: a time just before the last tick passes. No timer
 // of a connection is due then that was not due at that tick, so that a quick
-// tick sends and deletes, and times nothing out early.
-void Port::Tick(bool quick) {
+// tick sends and deletes, and times nothing out early. It turns libutp's clock
+// back, so that the next tick comes a little early.
+void Port::QuickTick() {
   tick_wanted_ = false;
   last_quick_tick_us_ = shared_->now_us;
-  if (quick && last_check_ms_ > 1) {
-    quick_tick_ms_ = --last_check_ms_;
-    utp_check_timeouts(context_);
-    quick_tick_ms_ = 0;
-    utp_check_timeouts(context_);  // only to tell it the true time again
-    return;
-  }
-  if (quick) return;
-  last_tick_us_ = shared_->now_us;
-  last_check_ms_ = shared_->now_us / 1000;
+  quick_tick_ms_ = --last_check_ms_;
   utp_check_timeouts(context_);
+  quick_tick_ms_ = 0;
+  const uint64_t now_ms = shared_->now_us / 1000;
+  if (now_ms - last_check_ms_ >= kTickMs) last_check_ms_ = now_ms;
+  utp_check_timeouts(context_);  // most often to tell it the true time only
 }
 
 }  // namespace xtp::utp

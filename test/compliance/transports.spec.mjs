@@ -34,9 +34,16 @@ function suite(name, transport, matcher, listen, { options = plain, run = descri
   })
 }
 
+// as test/support/sandbox.ts does it
+const sandbox = {
+  level: process.env.XTP_TEST_SANDBOX_LEVEL ?? 'auto',
+  strict: process.env.XTP_TEST_STRICT === '1'
+}
+const sandboxed = () => utp({ sandbox })
+
 suite('@libp2p/tcp, IPv4', tcp, TCP, '/ip4/127.0.0.1/tcp/0')
-suite('xtp-utp, IPv4', utp, UTP, '/ip4/127.0.0.1/udp/0/utp')
-suite('xtp-utp, IPv6', utp, UTP, '/ip6/::1/udp/0/utp')
+suite('xtp-utp, IPv4', sandboxed, UTP, '/ip4/127.0.0.1/udp/0/utp')
+suite('xtp-utp, IPv6', sandboxed, UTP, '/ip6/::1/udp/0/utp')
 
 const missing = quicAddonMissing()
 if (missing) {

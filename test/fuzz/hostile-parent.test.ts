@@ -198,7 +198,9 @@ describe('a hostile parent', () => {
   it('a request before Hello', async () => {
     const service = start()
     service.control.write(proposal(CONTROL_PROTOCOL))
-    service.control.write(encodeFrame({ id: 1, reply: false, deadlineMs: 0, ping: { nonce: 1n } }))
+    service.control.write(
+      encodeFrame({ id: 1, reply: false, deadlineMs: 0, ping: { nonce: 1n, ioAgeMs: 0 } })
+    )
     await endsWith(service, EXIT.PROTOCOL)
   })
   it('links that are closed at once', async () => {

@@ -85,8 +85,13 @@ describe('layers', () => {
     'runner does not import client or service',
     i => inside(i.from, 'runner') && (inside(i.target, 'client') || inside(i.target, 'service'))
   )
+  none('nobody imports the command line', i => inside(i.target, 'cli') && !inside(i.from, 'cli'))
   none(
-    'only runner and service use node: modules',
+    'the command line does not import service',
+    i => inside(i.from, 'cli') && (inside(i.target, 'service') || /^xtp-/.test(i.target))
+  )
+  none(
+    'only runner, service and the command line use node: modules',
     i => i.target.startsWith('node:') && (inside(i.from, 'client') || i.from === 'xtp/index.ts')
   )
   none(

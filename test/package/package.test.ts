@@ -1,6 +1,6 @@
 // The tarballs that users get: installed into an empty folder, with an empty HOME and no compiler.
 import assert from 'node:assert/strict'
-import { execFileSync } from 'node:child_process'
+import { execFileSync, spawnSync } from 'node:child_process'
 import fs from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
@@ -142,6 +142,25 @@ describe('published packages', () => {
       timeout: 60_000
     })
     assert.equal(out.trim(), 'packagedpackaged')
+  })
+
+  it('have the program xtp, which finds them and their service', () => {
+    const program = path.join(app, 'node_modules/.bin/xtp')
+    const { status, stdout, stderr } = spawnSync(program, ['doctor', '--json'], {
+      cwd: app,
+      env,
+      encoding: 'utf8',
+      timeout: 60_000
+    })
+    assert.equal(stderr, '')
+    const { schema, transports, ok } = JSON.parse(stdout)
+    assert.equal(schema, 1)
+    assert.equal(status, ok ? 0 : 1)
+    assert.deepEqual(
+      transports.map((t: { package: string; state: string }) => [t.package, t.state]),
+      [['xtp-utp', 'ok']]
+    )
+    assert.equal(transports[0].directory, fs.realpathSync(installed('xtp-utp')))
   })
 
   it('have types that compile strictly', () => {

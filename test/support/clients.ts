@@ -1,8 +1,8 @@
 // Raw clients for the tests.
 import type { XtpClient } from 'xtp'
 import { type UtpInit, utpClient } from 'xtp-utp'
-import { testRunner } from './sanitized.ts'
+import { testInit } from './sandbox.ts'
 
 export function createClient(init: UtpInit = {}): XtpClient {
-  return utpClient({ runner: testRunner(), ...init })
+  return utpClient({ ...testInit(), ...init })
 }

@@ -32,7 +32,9 @@ const COUNTS = {
   /** Random or replayed datagrams. */
   hostileDatagrams: { short: 20_000, full: 200_000, sanitized: 10_000 },
   /** Kills of the service, per control state. */
-  kills: { short: 2, full: 25, sanitized: 1 }
+  kills: { short: 2, full: 25, sanitized: 1 },
+  /** Kills of one service under load. */
+  loadKills: { short: 20, full: 500, sanitized: 5 }
 } satisfies Record<string, Record<(typeof TIERS)[number], number>>
 
 export const counts = Object.fromEntries(

@@ -6,7 +6,7 @@ import { tcp } from '@libp2p/tcp'
 import { createLibp2p, type Libp2p } from 'libp2p'
 import type { XtpTransport } from 'xtp'
 import { type UtpInit, utp } from 'xtp-utp'
-import { testRunner } from './sanitized.ts'
+import { testInit } from './sandbox.ts'
 
 const MANY_STREAMS = {
   maxInboundStreams: 100_000,
@@ -28,7 +28,7 @@ export async function createNode({ listen = [], init, logger }: NodeOptions = {}
   return createLibp2p({
     ...(logger && { logger }),
     addresses: { listen },
-    transports: [utp({ runner: testRunner(), ...init }), tcp()],
+    transports: [utp({ ...testInit(), ...init }), tcp()],
     connectionEncrypters: [noise()],
     streamMuxers: [yamux(MANY_STREAMS)],
     connectionMonitor: { enabled: false },

@@ -15,6 +15,9 @@ export interface AcceptorHost {
   checkAddress(bytes: Uint8Array): void
   connect(incoming: Incoming, early: EarlyStream, taker: InboundTaker): ServiceConnection
   abortInService(connId: number): void
+  /** There are as many connections as may be. */
+  isFull(): boolean
+  refuse(connId: number): void
   /** Does nothing once the link is broken. */
   grant(listenerId: number, count: number): void
 }
@@ -106,6 +109,12 @@ export class Acceptor implements ConnectionAcceptor {
     if (taker === undefined) {
       // unlistened meanwhile
       early.stream.reset(STATUS.CONNECTION_ABORTED)
+      return
+    }
+    if (this.#host.isFull()) {
+      early.stream.reset(STATUS.RESOURCE_EXHAUSTED)
+      this.#host.refuse(connId)
+      this.#credit.free(incoming.listenerId)
       return
     }
     const connection = this.#host.connect(incoming, early, taker)

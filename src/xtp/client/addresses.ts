@@ -72,6 +72,16 @@ function expected({ packageName, suffix }: TransportDefinition): string {
   return `${packageName} takes /ip4|ip6|dns|dns4|dns6/<host>/udp/<port>${suffix}, with /p2p/<peer id> or without`
 }
 
+/** Of a target with an IP. */
+export function familyOf({ type }: Target): 4 | 6 {
+  return type === 'ip6' ? 6 : 4
+}
+
+/** The IP of such a target, as the system takes it. */
+export function ipOf({ host, zone }: Target): string {
+  return zone === undefined ? host : `${host}%${zone}`
+}
+
 /** The binary form of an address with an IP, as it goes to the service. */
 export function encodeTarget(
   { type, host, zone }: Target,

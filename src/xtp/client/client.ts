@@ -8,12 +8,16 @@ import {
   ConnectionAbortedError,
   InvalidArgumentError,
   isXtpError,
+  LimitExceededError,
   NotFoundError,
+  PossibleCompromiseError,
+  ResourceExhaustedError,
   UnavailableError,
   type XtpError
 } from '../ctl/index.ts'
-import { createScavenger, type Incarnation } from '../runner/index.ts'
-import { encodeTarget, parseMultiaddr, resolveTarget, targetOf } from './addresses.ts'
+import { createScavenger, type Incarnation, processUsage } from '../runner/index.ts'
+import { encodeTarget, familyOf, parseMultiaddr, resolveTarget, targetOf } from './addresses.ts'
+import type { BreakerState } from './circuit-breaker.ts'
 import type { XtpConnection } from './connection.ts'
 import {
   type ClientConfig,
@@ -21,6 +25,7 @@ import {
   type TransportDefinition,
   type XtpInit
 } from './definition.ts'
+import { LentSockets } from './lent-sockets.ts'
 import { type ListenerOptions, XtpListener } from './listener.ts'
 import { silentLogger } from './log.ts'
 import { type TransportMetrics, transportMetrics } from './metrics.ts'
@@ -43,6 +48,14 @@ export interface XtpClientEvents {
   'service:failed': CustomEvent<XtpError>
   /** It was ended by `stop()`. */
   'service:stopped': CustomEvent<void>
+  /** It used more than `limits` allow, and was killed; `service:lost` follows. */
+  'service:limit': CustomEvent<LimitExceededError>
+  /** It made a forbidden system call, and was killed; `restart.onCompromise` says what follows. */
+  'service:compromised': CustomEvent<PossibleCompromiseError>
+  /** Restarts are suspended (`open`), tried once (`half-open`), or as usual again (`closed`). */
+  'service:breaker': CustomEvent<{ state: BreakerState }>
+  /** With `standby: true`: a second process is ready to take over. */
+  'service:standby': CustomEvent<{ pid: number }>
 }
 
 /** Progress of a dial, in this order. */
@@ -91,6 +104,8 @@ export class XtpClient extends TypedEventEmitter<XtpClientEvents> {
   #accepting = true
   #stopping?: Promise<void>
   #nextListenerId = 1
+  #nextSocketNumber = 1
+  #sandboxLogged = false
   #bytesIn = 0
   #bytesOut = 0
 
@@ -133,7 +148,11 @@ export class XtpClient extends TypedEventEmitter<XtpClientEvents> {
       createSession: incarnation => this.#createSession(incarnation),
       onRunning: (session, incarnation) => this.#onRunning(session, incarnation),
       onLost: error => this.#onLost(error),
-      onGivenUp: error => this.#onGivenUp(error)
+      onGivenUp: error => this.#onGivenUp(error),
+      onBreaker: state => this.#onBreaker(state),
+      onStandby: ({ pid }) => this.safeDispatchEvent('service:standby', { detail: { pid } }),
+      // a runner of a test has no processes
+      usage: this.config.runner === init.runner ? undefined : processUsage
     })
   }
 
@@ -203,6 +222,8 @@ export class XtpClient extends TypedEventEmitter<XtpClientEvents> {
         log: this.#listenerLog,
         acquire: () => this.#acquire(),
         newListenerId: () => this.#nextListenerId++,
+        newSocketNumber: () => this.#nextSocketNumber++,
+        sockets: () => this.config.runner.sockets,
         onClosed: closed => this.#listeners.delete(closed)
       },
       options as ListenerOptions<ServiceConnection>
@@ -220,6 +241,12 @@ export class XtpClient extends TypedEventEmitter<XtpClientEvents> {
       pid,
       uptimeMs: supervisor.uptimeMs,
       restarts: supervisor.restarts,
+      crashes: supervisor.crashes,
+      startFailures: supervisor.startFailures,
+      breaker: supervisor.breaker,
+      standbyPid: supervisor.standby?.pid,
+      rssBytes: supervisor.usage?.rssBytes,
+      cpuMs: supervisor.usage?.cpuMs,
       sandbox,
       connections: this.#session?.connections.size ?? 0,
       listeners: [...this.#listeners].filter(listener => listener.isListening).length,
@@ -302,6 +329,12 @@ export class XtpClient extends TypedEventEmitter<XtpClientEvents> {
       onProgress?.(new CustomProgressEvent('xtp:service-start'))
     }
     const session = await this.#acquire(signal)
+    if (session.isFull) {
+      throw new ResourceExhaustedError(
+        `${session.connections.size} connections are open, which is limits.connections: close one first, or raise it`,
+        { details: { limit: 'connections', allowed: config.limits.connections } }
+      )
+    }
     onProgress?.(new CustomProgressEvent('xtp:open-connection', remoteAddr))
     const errors: unknown[] = []
     for (const target of targets) {
@@ -309,6 +342,7 @@ export class XtpClient extends TypedEventEmitter<XtpClientEvents> {
         const addr = encodeTarget(target, target.port, definition)
         const connection = await session.dial(addr, {
           remoteAddr,
+          family: familyOf(target),
           allowHalfOpen,
           inactivityTimeoutMs,
           signal
@@ -337,11 +371,14 @@ export class XtpClient extends TypedEventEmitter<XtpClientEvents> {
 
   #createSession(incarnation: Incarnation): ServiceSession {
     this.log('%s runner started pid %d', this.config.runner.name, incarnation.pid)
+    // a runner may have sockets only once it has started something
+    const { sockets } = this.config.runner
     return new ServiceSession({
       definition: this.definition,
       config: this.config,
       incarnation,
       identity: this.#identity,
+      sockets: sockets && new LentSockets(sockets, incarnation),
       connectionLog: this.#connectionLog,
       serviceLog: this.#serviceLog,
       metrics: this.metrics?.events,
@@ -353,6 +390,12 @@ export class XtpClient extends TypedEventEmitter<XtpClientEvents> {
     const { restarts } = this.#supervisor
     this.#session = session
     this.log('the service is ready, pid %d, sandbox %s, restarts %d', pid, sandbox.level, restarts)
+    if (!this.#sandboxLogged) {
+      this.#sandboxLogged = true
+      const { level, reason, landlockAbi } = sandbox
+      const landlock = landlockAbi === undefined ? '' : `, Landlock version ${landlockAbi}`
+      this.log('sandbox %s: %s%s', level, reason, landlock)
+    }
     this.metrics?.service.increment({ start: true })
     this.safeDispatchEvent('service:running', { detail: { pid, restarts } })
     for (const listener of this.#listeners) {
@@ -371,11 +414,23 @@ export class XtpClient extends TypedEventEmitter<XtpClientEvents> {
       this.log.error('%e', error)
       this.countError('service', error)
       this.metrics?.service.increment({ lost: true })
+      if (error instanceof LimitExceededError) {
+        this.metrics?.service.increment({ limit: true })
+        this.safeDispatchEvent('service:limit', { detail: error })
+      } else if (error instanceof PossibleCompromiseError) {
+        this.metrics?.service.increment({ compromised: true })
+        this.safeDispatchEvent('service:compromised', { detail: error })
+      }
       this.safeDispatchEvent('service:lost', { detail: error })
     } else {
       this.log('the service has stopped')
       this.safeDispatchEvent('service:stopped')
     }
+  }
+
+  #onBreaker(state: BreakerState): void {
+    this.log('restarts of the service: the breaker is %s', state)
+    this.safeDispatchEvent('service:breaker', { detail: { state } })
   }
 
   #onGivenUp(error: XtpError): void {

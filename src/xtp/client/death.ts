@@ -1,6 +1,14 @@
 // The error that tells how a service process ended, and what to do about it.
-import { ServiceLostError, ServiceStartError, type XtpError } from '../ctl/index.ts'
+import {
+  LimitExceededError,
+  PossibleCompromiseError,
+  ServiceLostError,
+  ServiceStartError,
+  type XtpError
+} from '../ctl/index.ts'
 import type { ExitInfo } from '../runner/index.ts'
+import type { HungThread } from './heartbeat.ts'
+import type { Exceeded } from './watchdog.ts'
 
 /** How an incarnation came to its end. */
 export type Ending =
@@ -10,7 +18,8 @@ export type Ending =
   | { kind: 'broken'; error?: Error }
   | { kind: 'exit' }
   | { kind: 'timeout'; afterMs: number }
-  | { kind: 'heartbeat'; error: Error; afterMs: number }
+  | { kind: 'heartbeat'; error: Error; thread: HungThread; afterMs: number }
+  | { kind: 'limit'; exceeded: Exceeded }
 
 export interface Death {
   /** Package of the service. */
@@ -41,7 +50,21 @@ export function deathError(death: Death): XtpError {
     exitCode: exit.exitCode,
     signal: exit.signal,
     logTail: [...logTail],
-    ...('error' in ending && { cause: ending.error })
+    ...('error' in ending && { cause: ending.error }),
+    ...(ending.kind === 'heartbeat' && { details: { thread: ending.thread } }),
+    ...(ending.kind === 'limit' && { details: { ...ending.exceeded } })
+  }
+  if (exit.signal === 'SIGSYS' && !killed) {
+    return new PossibleCompromiseError(
+      `${message}: it made a system call that the sandbox forbids, which is a defect of it or an attacker inside`,
+      options
+    )
+  }
+  if (ending.kind === 'limit' && !starting) {
+    return new LimitExceededError(
+      `${message}. Its connections are closed; it is restarted`,
+      options
+    )
   }
   return starting
     ? new ServiceStartError(message, options)
@@ -61,9 +84,19 @@ function endingText(ending: Ending, killed: boolean): string {
       return 'ended'
     case 'timeout':
       return `was not ready within ${ending.afterMs} ms`
+    case 'limit': {
+      const { limit, value, allowed } = ending.exceeded
+      return `used more than limits.${limit} allows: ${round(value)} of ${allowed}`
+    }
     case 'heartbeat':
-      return `did not answer its heartbeat within ${ending.afterMs} ms`
+      return ending.thread === 'io'
+        ? `hangs: ${ending.error.message}`
+        : `did not answer its heartbeat within ${ending.afterMs} ms`
   }
+}
+
+function round(value: number): number {
+  return Number.isInteger(value) ? value : Number(value.toFixed(2))
 }
 
 function exitText({ exitCode, signal }: ExitInfo): string | undefined {

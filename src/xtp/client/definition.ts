@@ -2,12 +2,14 @@
 import type { MultiaddrMatcher } from '@multiformats/multiaddr-matcher'
 import { type Clock, InvalidArgumentError, UnsupportedError } from '../ctl/index.ts'
 import {
-  DirectRunner,
   nodeClock,
   type Resolver,
   type Runner,
+  type SandboxOptions,
+  SandboxRunner,
   systemResolver
 } from '../runner/index.ts'
+import { type Limits, type LimitsInit, limitsConfig } from './limits.ts'
 
 /** One transport, as its package (such as `xtp-utp`) describes it. */
 export interface TransportDefinition {
@@ -39,8 +41,26 @@ export interface RestartPolicy {
   factor: number
   /** Random share of the pause, 0 to 1, so that many nodes do not restart as one. Default 0.2. */
   jitter: number
-  /** A service that ran this long, in ms, starts over with the first pause. Default 10,000. */
+  /**
+   * A service that ran this long, in ms, starts over with the first pause, a whole budget and a closed
+   * breaker. Default 10,000.
+   */
   resetAfterMs: number
+  /** Crashes within `budgetWindowMs` that are restarted; with the next one the breaker opens. Default 5. */
+  budget: number
+  /** Default 180,000. */
+  budgetWindowMs: number
+  /**
+   * How long an open breaker lets the service alone, in ms, before one trial start; after each trial
+   * that fails twice as long, up to ten minutes. Default 30,000.
+   */
+  breakerOpenMs: number
+  /**
+   * What follows when the sandbox killed the service for a forbidden system call (SIGSYS): it may have
+   * been taken over. `stop`, the default: nothing is started until `stop()` and `start()`. `restart`: as
+   * after any crash.
+   */
+  onCompromise: 'stop' | 'restart'
 }
 
 /** Options of a transport. All times are milliseconds. */
@@ -61,6 +81,13 @@ export interface XtpInit {
   relistenTimeoutMs?: number
   /** Restarts after a crash. */
   restart?: Partial<RestartPolicy>
+  /**
+   * Keep a second service process ready, locked in, without sockets: it takes over within milliseconds
+   * when the first dies, for the memory of one more process. Default false.
+   */
+  standby?: boolean
+  /** What the service and its connections may use. */
+  limits?: LimitsInit
   /** Inbound connections of one listener that may wait for their upgrade. Default 128. */
   acceptCredit?: number
   /**
@@ -77,7 +104,9 @@ export interface XtpInit {
   scavengeEveryBytes?: number
   /** Settings of the service's addon by name; see the transport package. */
   settings?: Record<string, number>
-  /** How the service is started. Default: an ordinary child process, sandbox level L0. */
+  /** The box around the service. Default: the strongest that works here. */
+  sandbox?: SandboxOptions
+  /** How the service is started, for tests. Default: as `sandbox` says. */
   runner?: Runner
   /** Default: the system's resolver. */
   resolver?: Resolver
@@ -86,7 +115,10 @@ export interface XtpInit {
 }
 
 /** `XtpInit` with every default filled in. */
-export type ClientConfig = Required<Omit<XtpInit, 'restart'>> & { restart: RestartPolicy }
+export type ClientConfig = Required<Omit<XtpInit, 'restart' | 'limits'>> & {
+  restart: RestartPolicy
+  limits: Limits
+}
 
 const DEFAULT_TIMES_MS = {
   startTimeoutMs: 10_000,
@@ -105,7 +137,11 @@ const DEFAULT_RESTART: RestartPolicy = {
   maxDelayMs: 10_000,
   factor: 2,
   jitter: 0.2,
-  resetAfterMs: 10_000
+  resetAfterMs: 10_000,
+  budget: 5,
+  budgetWindowMs: 180_000,
+  breakerOpenMs: 30_000,
+  onCompromise: 'stop'
 }
 
 const DEFAULT_ACCEPT_CREDIT = 128
@@ -134,12 +170,18 @@ export function clientConfig(init: XtpInit): ClientConfig {
     acceptCredit: DEFAULT_ACCEPT_CREDIT,
     inactivityTimeoutMs: DEFAULT_INACTIVITY_TIMEOUT_MS,
     scavengeEveryBytes: 0,
+    standby: false,
     settings: {},
     resolver: systemResolver,
     clock: nodeClock,
+    sandbox: {},
     ...withoutUndefined(init),
-    runner: init.runner ?? new DirectRunner(),
-    restart: { ...DEFAULT_RESTART, ...withoutUndefined(init.restart ?? {}) }
+    // checks the options of the sandbox, too
+    runner:
+      init.runner ??
+      new SandboxRunner({ sandbox: init.sandbox, limits: limitsConfig(init.limits) }),
+    restart: { ...DEFAULT_RESTART, ...withoutUndefined(init.restart ?? {}) },
+    limits: limitsConfig(init.limits)
   }
   for (const name of Object.keys(DEFAULT_TIMES_MS) as Array<keyof typeof DEFAULT_TIMES_MS>) {
     checkNumber(name, config[name], 1, MAX_TIME_MS)
@@ -153,6 +195,14 @@ export function clientConfig(init: XtpInit): ClientConfig {
   checkNumber('restart.factor', restart.factor, 1, 100)
   checkNumber('restart.jitter', restart.jitter, 0, 1)
   checkNumber('restart.resetAfterMs', restart.resetAfterMs, 0, MAX_TIME_MS)
+  checkNumber('restart.budget', restart.budget, 0, Number.MAX_SAFE_INTEGER)
+  checkNumber('restart.budgetWindowMs', restart.budgetWindowMs, 1, MAX_TIME_MS)
+  checkNumber('restart.breakerOpenMs', restart.breakerOpenMs, 1, MAX_TIME_MS)
+  if (restart.onCompromise !== 'stop' && restart.onCompromise !== 'restart') {
+    throw new InvalidArgumentError(
+      `restart.onCompromise must be stop or restart, not ${restart.onCompromise}`
+    )
+  }
   for (const [name, value] of Object.entries(settings)) {
     checkNumber(`settings.${name}`, value, -Number.MAX_VALUE, Number.MAX_VALUE)
   }

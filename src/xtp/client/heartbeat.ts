@@ -1,5 +1,6 @@
-// Finds a service that is there and does nothing: its JavaScript hangs, or it is stopped.
-import type { Clock } from '../ctl/index.ts'
+// Finds a service that is there and does nothing: its JavaScript hangs, its I/O thread hangs, or it is
+// stopped.
+import { type Clock, DeadlineExceededError } from '../ctl/index.ts'
 
 /** A second ping, after one that was missed. */
 const SECOND_PING_MS = 250
@@ -9,15 +10,18 @@ export interface HeartbeatTimes {
   heartbeatTimeoutMs: number
 }
 
+/** Which thread of the service hangs: the one that answers, or the one that moves bytes. */
+export type HungThread = 'js' | 'io'
+
 /**
- * Pings at its interval until one is not answered, which is reported once. Gives the function that
- * ends it.
+ * Pings at its interval until one is not answered, or the answer tells that the I/O thread has not
+ * turned for `heartbeatTimeoutMs`, which is reported once. Gives the function that ends it.
  */
 export function startHeartbeat(
   clock: Clock,
   { heartbeatIntervalMs, heartbeatTimeoutMs }: HeartbeatTimes,
-  session: { ping(timeoutMs: number): Promise<void> },
-  onMissed: (error: Error) => void
+  session: { ping(timeoutMs: number): Promise<number> },
+  onMissed: (error: Error, thread: HungThread) => void
 ): () => void {
   let stopped = false
   let cancelTimer: () => void
@@ -27,14 +31,19 @@ export function startHeartbeat(
   const beat = async () => {
     try {
       // where this process itself was blocked, the timer was first and the answer is there now
-      await session
+      const ioAgeMs = await session
         .ping(heartbeatTimeoutMs)
         .catch(() => session.ping(Math.min(heartbeatTimeoutMs, SECOND_PING_MS)))
-      if (!stopped) {
+      if (stopped) {
+        return
+      }
+      if (ioAgeMs > heartbeatTimeoutMs) {
+        onMissed(new DeadlineExceededError(`its I/O thread has not turned for ${ioAgeMs} ms`), 'io')
+      } else {
         next()
       }
     } catch (error) {
-      onMissed(error as Error)
+      onMissed(error as Error, 'js')
     }
   }
   next()

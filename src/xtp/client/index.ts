@@ -1,3 +1,4 @@
+export type { BreakerState } from './circuit-breaker.ts'
 export {
   XtpClient,
   type XtpClientComponents,
@@ -7,6 +8,7 @@ export {
 } from './client.ts'
 export { XtpConnection } from './connection.ts'
 export type { RestartPolicy, TransportDefinition, XtpInit } from './definition.ts'
+export type { Limits, LimitsInit } from './limits.ts'
 export { type ListenerOptions, XtpListener } from './listener.ts'
 export { MuxedConnection } from './muxed-connection.ts'
 export { MuxedStream } from './muxed-stream.ts'

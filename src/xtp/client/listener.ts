@@ -10,9 +10,12 @@ import {
   UnavailableError,
   type XtpError
 } from '../ctl/index.ts'
+import type { SocketKeeper } from '../runner/index.ts'
 import type { InboundTaker } from './accept-credit.ts'
 import {
   encodeTarget,
+  familyOf,
+  ipOf,
   listeningAddresses,
   parseMultiaddr,
   resolveTarget,
@@ -21,6 +24,7 @@ import {
 } from './addresses.ts'
 import type { XtpConnection } from './connection.ts'
 import type { ClientConfig, TransportDefinition } from './definition.ts'
+import type { KeptSocket } from './lent-sockets.ts'
 import type { ServiceConnection } from './service-connection.ts'
 import type { ServiceSession } from './service-session.ts'
 
@@ -58,6 +62,10 @@ export interface ListenerHost {
   log: Logger
   acquire(): Promise<ServiceSession>
   newListenerId(): number
+  /** For the id of a kept socket. */
+  newSocketNumber(): number
+  /** Who keeps the sockets; absent where a service makes its own. */
+  sockets(): SocketKeeper | undefined
   onClosed(listener: XtpListener): void
 }
 
@@ -72,6 +80,8 @@ export class XtpListener extends TypedEventEmitter<ListenerEvents> implements Li
   readonly #taker: InboundTaker
   readonly #connections = new Set<ServiceConnection>()
   #id = 0
+  /** Of the socket that is kept for it, over all incarnations. */
+  #socketId?: string
   #ma?: Multiaddr
   #target?: Target
   #session?: ServiceSession
@@ -168,27 +178,66 @@ export class XtpListener extends TypedEventEmitter<ListenerEvents> implements Li
     const { definition, newListenerId, log } = this.#host
     const target = this.#target as Target
     const id = newListenerId()
-    // the same port as before, also where the system chose it
-    const addr = encodeTarget(target, this.#port ?? target.port, definition)
-    let bound: Multiaddr
+    let port: number
     try {
-      bound = await session.listen(id, addr, this.#taker)
+      // the same port as before, also where the system chose it
+      const wanted = this.#port ?? target.port
+      const kept = await this.#keep(target, wanted)
+      const addr = encodeTarget(target, kept?.port ?? wanted, definition)
+      const bound = await session.listen(id, addr, this.#taker, kept)
+      // what is kept is not the service's to tell
+      port = kept?.port ?? targetOf(bound, definition).port
     } catch (error) {
+      if (this.#state === 'opening') {
+        // nobody will ask for it again
+        await this.#release()
+      }
       throw withAddress(error as Error, this.#ma as Multiaddr)
     }
-    if (this.#state === 'closed') {
-      session.unlisten(id).catch(() => {})
-      throw new UnavailableError('the listener was closed', { retryable: false })
+    if (this.#isClosed) {
+      await session.unlisten(id).catch(() => {})
+      await this.#release()
+      throw closedError()
     }
     if (session.isBroken) {
       throw new UnavailableError('the service died while it began to listen')
     }
     this.#id = id
     this.#session = session
-    this.#port = targetOf(bound, definition).port
+    this.#port = port
     this.#state = 'up'
     log('listening on %a, port %d', this.#ma, this.#port)
     this.safeDispatchEvent('listening')
+  }
+
+  /** Binds the socket that outlives the service, where somebody keeps it. */
+  async #keep(target: Target, port: number): Promise<(KeptSocket & { port: number }) | undefined> {
+    const keeper = this.#host.sockets()
+    if (this.#isClosed) {
+      throw closedError()
+    }
+    if (keeper === undefined) {
+      return undefined
+    }
+    this.#socketId ??= `listen-${this.#host.newSocketNumber()}`
+    const socket = { id: this.#socketId, family: familyOf(target), ip: ipOf(target) }
+    const bound = await keeper.bind(socket.id, { ...socket, port })
+    if (this.#isClosed) {
+      await this.#release()
+      throw closedError()
+    }
+    return { ...socket, port: bound.port }
+  }
+
+  async #release(): Promise<void> {
+    if (this.#socketId !== undefined) {
+      await this.#host.sockets()?.release(this.#socketId)
+    }
+  }
+
+  // A method, so that the compiler does not believe that the state stays what it was.
+  get #isClosed(): boolean {
+    return this.#state === 'closed'
   }
 
   #reopen(session: ServiceSession, delayMs: number, deadline: number): void {
@@ -221,8 +270,9 @@ export class XtpListener extends TypedEventEmitter<ListenerEvents> implements Li
     this.#cancelRetry?.()
     const session = this.#session
     this.#session = undefined
-    // gone already where the service is: its sockets went with it
+    // gone already where the service is
     await session?.unlisten(this.#id).catch(() => {})
+    await this.#release()
     await this.#options.onClose?.(this.#connections)
     this.#host.onClosed(this)
     if (wasOpen) {
@@ -236,6 +286,10 @@ export class XtpListener extends TypedEventEmitter<ListenerEvents> implements Li
     this.#host.log('inbound connection from %a', connection.remoteAddr)
     await this.#options.onConnection(connection)
   }
+}
+
+function closedError(): UnavailableError {
+  return new UnavailableError('the listener was closed', { retryable: false })
 }
 
 const REMEDY: Record<number, string> = {

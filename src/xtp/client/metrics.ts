@@ -37,6 +37,21 @@ export function transportMetrics(
       return { in: bytesIn, out: bytesOut }
     }
   })
+  metrics.registerMetricGroup(`${prefix}_service`, {
+    label: 'kind',
+    help: `The ${name} service process: memory, processor time, uptime, restarts`,
+    calculate: () => {
+      const { rssBytes = 0, cpuMs = 0, uptimeMs, restarts, crashes, startFailures } = status()
+      return {
+        rss_bytes: rssBytes,
+        cpu_seconds: cpuMs / 1000,
+        uptime_seconds: uptimeMs / 1000,
+        restarts,
+        crashes,
+        start_failures: startFailures
+      }
+    }
+  })
   return {
     events: metrics.registerCounterGroup(`${prefix}_events_total`, {
       label: 'event',

@@ -19,6 +19,10 @@ export interface MuxedAcceptorHost {
   checkAddress(bytes: Uint8Array): void
   connect(incoming: Incoming): MuxedConnection
   abortInService(connId: number): void
+  /** No connection more: the application's limit. */
+  isFull(): boolean
+  /** Ends one for that reason. */
+  refuse(connId: number): void
   grant(listenerId: number, count: number): void
 }
 
@@ -73,6 +77,12 @@ export class MuxedAcceptor implements ConnectionAcceptor {
       // unlistened meanwhile
       this.#host.abortInService(connId)
       this.#drop(connId)
+      return
+    }
+    if (this.#host.isFull()) {
+      this.#host.refuse(connId)
+      this.#drop(connId)
+      this.#credit.free(listenerId)
       return
     }
     const connection = this.#host.connect(incoming)

@@ -21,21 +21,25 @@ import {
   UnavailableError,
   type XtpError
 } from '../ctl/index.ts'
-import { cleanText, type Incarnation } from '../runner/index.ts'
+import { cleanText, type Incarnation, type SandboxLevel } from '../runner/index.ts'
 import type { InboundTaker } from './accept-credit.ts'
 import { Acceptor, type ConnectionAcceptor } from './acceptor.ts'
 import { addressFromService, peerIdOf } from './addresses.ts'
 import { XtpConnection, type XtpConnectionInit } from './connection.ts'
 import type { ClientConfig, TransportDefinition } from './definition.ts'
 import { MAX_HELD } from './inbound.ts'
+import type { KeptSocket, LentSockets } from './lent-sockets.ts'
 import { MuxedAcceptor } from './muxed-acceptor.ts'
 import { MuxedConnection } from './muxed-connection.ts'
 import type { ServiceConnection } from './service-connection.ts'
 import { ServiceLink, violation } from './service-link.ts'
+import { ThrottledLink } from './throttled-link.ts'
 import type { TlsIdentity } from './tls-identity.ts'
 import { VERSION } from './version.ts'
 
 const MAX_CONN_ID = 0xffffffff
+/** spec/xtp-service.md, section Start. */
+const LENT_SOCKETS_FD = 5
 
 /** Capabilities of a service that secures and multiplexes: 4 NATIVE_MUX, 8 NATIVE_SECURITY. */
 const NATIVE = 4 | 8
@@ -43,9 +47,11 @@ const NATIVE = 4 | 8
 export interface ServiceSessionInit {
   definition: TransportDefinition
   config: ClientConfig
-  incarnation: Pick<Incarnation, 'control' | 'data'>
+  incarnation: Pick<Incarnation, 'control' | 'data' | 'sandbox' | 'verify'>
   /** Signs the TLS key of a native transport; others get nothing signed. */
   identity?: TlsIdentity
+  /** Where the service's sockets are; absent: it makes its own. */
+  sockets?: LentSockets
   /** Of connections, and of the service itself. */
   connectionLog: Logger
   serviceLog: Logger
@@ -59,6 +65,8 @@ export type ConnectionOptions = Pick<XtpConnectionInit, 'allowHalfOpen' | 'inact
 export interface DialOptions extends ConnectionOptions {
   /** What was asked for: the connection's `remoteAddr`. */
   remoteAddr: Multiaddr
+  /** Of the address that is dialled. */
+  family: 4 | 6
   signal?: AbortSignal
 }
 
@@ -84,9 +92,13 @@ export class ServiceSession {
     this.broken = promise
     this.#muxedAcceptor = init.definition.native ? this.#createMuxedAcceptor() : undefined
     this.#acceptor = this.#muxedAcceptor ?? this.#createAcceptor()
+    const { bytesPerSecond } = init.config.limits
     this.#link = new ServiceLink({
       control: init.incarnation.control,
-      data: init.incarnation.data,
+      data:
+        bytesPerSecond > 0
+          ? new ThrottledLink(init.incarnation.data, init.config.clock, bytesPerSecond)
+          : init.incarnation.data,
       clock: init.config.clock,
       onReceived: init.onReceived,
       onEvent: body => this.#onEvent(body),
@@ -108,6 +120,12 @@ export class ServiceSession {
     return this.#isBroken
   }
 
+  /** No further connection is allowed. */
+  get isFull(): boolean {
+    const { connections } = this.#init.config.limits
+    return connections > 0 && this.connections.size >= connections
+  }
+
   get bytesIn(): number {
     return this.#link.mux.bytesIn
   }
@@ -123,10 +141,8 @@ export class ServiceSession {
    */
   async start(timeoutMs: number): Promise<Hello> {
     const { definition, config } = this.#init
-    const options = Object.entries(config.settings).map(([key, value]) => ({
-      key,
-      value: String(value)
-    }))
+    const settings = { ...config.settings, ...this.#sandboxSettings() }
+    const options = Object.entries(settings).map(([key, value]) => ({ key, value: String(value) }))
     const reply = await this.#request(
       {
         hello: {
@@ -154,18 +170,49 @@ export class ServiceSession {
         `${definition.serviceEntry} is no service for ${definition.suffix}: reinstall ${definition.packageName}`
       )
     }
+    await Promise.race([this.#checkSandbox(hello), lost])
     return hello
   }
 
-  /** Exactly `timeoutMs`: of a service that hangs no better answer is to be expected a little later. */
-  async ping(timeoutMs: number): Promise<void> {
+  #sandboxSettings(): Record<string, number> {
+    const { config, incarnation, sockets } = this.#init
+    const level = levelNumber(incarnation.sandbox.level)
+    return {
+      ...(level > 0 && { sandbox_level: level, sandbox_strict: config.sandbox.strict ? 1 : 0 }),
+      ...(sockets !== undefined && { socket_fd: LENT_SOCKETS_FD })
+    }
+  }
+
+  /** @throws ServiceStartError where it is not locked in as the one that was started */
+  async #checkSandbox(hello: Hello): Promise<void> {
+    const { definition, incarnation } = this.#init
+    const wanted = levelNumber(incarnation.sandbox.level)
+    const reached = Number(hello.options.find(({ key }) => key === 'sandbox_level')?.value ?? 0)
+    // NaN is less, too
+    if (!(reached >= wanted)) {
+      throw new ServiceStartError(
+        `the service of ${definition.packageName} was started at sandbox level L${wanted} and says that it reached L${reached}: ` +
+          'it is not used; install matching versions of xtp and of the transport package'
+      )
+    }
+    await incarnation.verify?.()
+  }
+
+  /**
+   * Exactly `timeoutMs`: of a service that hangs no better answer is to be expected a little later.
+   *
+   * @returns milliseconds since the service's I/O thread began its last round
+   */
+  async ping(timeoutMs: number): Promise<number> {
     const late = new AbortController()
     const cancelTimer = this.#init.config.clock.setTimer(timeoutMs, () => {
       late.abort(new DeadlineExceededError(`ping: no answer in ${timeoutMs} ms`))
     })
     this.#nonce += 1n
     try {
-      await this.#request({ ping: { nonce: this.#nonce } }, { timeoutMs, signal: late.signal })
+      const body = { ping: { nonce: this.#nonce, ioAgeMs: 0 } }
+      const { ping } = await this.#request(body, { timeoutMs, signal: late.signal })
+      return ping?.ioAgeMs ?? 0
     } finally {
       cancelTimer()
     }
@@ -184,8 +231,9 @@ export class ServiceSession {
 
   /** @throws what the service answers, the signal's reason, ServiceLostError */
   async dial(addr: Uint8Array, options: DialOptions): Promise<ServiceConnection> {
-    const { signal, remoteAddr } = options
+    const { signal, remoteAddr, family } = options
     const timeoutMs = this.#init.config.dialTimeoutMs
+    await this.#unlessLost(this.#init.sockets?.forDial(family), signal)
     const connId = this.#nextConnId
     if (connId > MAX_CONN_ID) {
       throw new UnavailableError('the service has used all its connection ids: restart it')
@@ -233,16 +281,30 @@ export class ServiceSession {
   /**
    * Opens a listener; gives the address with its true port.
    *
+   * @param kept - with sockets that are lent: the listener's own, already kept
    * @throws AddressInUseError, AddressNotAvailableError, PermissionDeniedError, …
    */
-  async listen(listenerId: number, addr: Uint8Array, taker: InboundTaker): Promise<Multiaddr> {
-    const { acceptCredit } = this.#init.config
+  async listen(
+    listenerId: number,
+    addr: Uint8Array,
+    taker: InboundTaker,
+    kept?: KeptSocket
+  ): Promise<Multiaddr> {
+    const { config, sockets, definition } = this.#init
+    const { acceptCredit } = config
+    if (kept !== undefined) {
+      await this.#unlessLost(sockets?.lend(kept.id))
+    }
     this.#acceptor.add(listenerId, taker, acceptCredit)
     try {
       const reply = await this.#request({ listen: { listenerId, addr, accept: acceptCredit } })
-      return this.#checked(() =>
-        addressFromService(reply.listening?.addr as Uint8Array, this.#init.definition)
+      const bound = this.#checked(() =>
+        addressFromService(reply.listening?.addr as Uint8Array, definition)
       )
+      if (kept !== undefined) {
+        sockets?.onListening(listenerId, kept)
+      }
+      return bound
     } catch (error) {
       this.#acceptor.remove(listenerId)
       throw error
@@ -251,6 +313,7 @@ export class ServiceSession {
 
   async unlisten(listenerId: number): Promise<void> {
     this.#acceptor.remove(listenerId)
+    this.#init.sockets?.onUnlisten(listenerId)
     await this.#request({ unlisten: { listenerId } })
   }
 
@@ -267,6 +330,22 @@ export class ServiceSession {
   }
 
   // ---- requests ----
+
+  /** What the keeper of the sockets does; a loss is told by whoever knows how the process ended. */
+  async #unlessLost(work: Promise<void> | undefined, signal?: AbortSignal): Promise<void> {
+    if (work === undefined) {
+      return
+    }
+    try {
+      await raceSignal(work, signal)
+    } catch (error) {
+      signal?.throwIfAborted()
+      if (!this.#isBroken) {
+        throw error
+      }
+      throw await raceSignal(this.#lost.promise, signal)
+    }
+  }
 
   /** As the control session does it, but a loss is told by whoever knows how the process ended. */
   async #request(body: RequestBody, options: RequestOptions = {}): Promise<ReplyBody> {
@@ -363,8 +442,19 @@ export class ServiceSession {
         this.#init.serviceLog.error('connection %d has no stream: given up', connId)
         this.#closeInService(connId, STATUS.CONNECTION_ABORTED)
       },
+      isFull: () => this.isFull,
+      refuse: connId => this.#refuse(connId),
       grant: (listenerId, count) => this.#grant(listenerId, count)
     })
+  }
+
+  #refuse(connId: number): void {
+    this.#init.serviceLog.error(
+      'connection %d refused: %d are open, which is limits.connections',
+      connId,
+      this.connections.size
+    )
+    this.#closeInService(connId, STATUS.CONNECTION_ABORTED)
   }
 
   #grant(listenerId: number, count: number): void {
@@ -388,6 +478,8 @@ export class ServiceSession {
         return this.#connectMuxed(connId, 'inbound', addrs, remoteCertificate)
       },
       abortInService: connId => this.#closeInService(connId, STATUS.CONNECTION_ABORTED),
+      isFull: () => this.isFull,
+      refuse: connId => this.#refuse(connId),
       grant: (listenerId, count) => this.#grant(listenerId, count)
     })
   }
@@ -453,4 +545,8 @@ export class ServiceSession {
     this.connections.set(connId, connection)
     return connection
   }
+}
+
+function levelNumber(level: SandboxLevel): number {
+  return Number(level.slice(1))
 }

@@ -1,5 +1,6 @@
 import type { XtpError } from '../ctl/index.ts'
 import type { SandboxReport } from '../runner/index.ts'
+import type { BreakerState } from './circuit-breaker.ts'
 import type { SupervisorState } from './supervisor.ts'
 
 /** A snapshot for people, dashboards and tests. */
@@ -11,6 +12,16 @@ export interface TransportStatus {
   uptimeMs: number
   /** How often it became ready again after it had died. */
   restarts: number
+  /** How often it died after it had been ready, and how often it did not become ready. */
+  crashes: number
+  startFailures: number
+  /** Whether crashes are restarted as usual. */
+  breaker: BreakerState
+  /** Of the process that waits to take over, with `standby: true`. */
+  standbyPid?: number
+  /** Resident memory and processor time of the service, where the system tells. */
+  rssBytes?: number
+  cpuMs?: number
   /** While there is a process. */
   sandbox?: SandboxReport
   /** Open connections, inbound and outbound. */

@@ -4,20 +4,31 @@ import { raceSignal } from 'race-signal'
 import {
   type Clock,
   EXIT_NO_COMMON_PROTOCOL,
+  PossibleCompromiseError,
   ServiceStartError,
   UnavailableError,
   type XtpError
 } from '../ctl/index.ts'
-import type { ExitInfo, Incarnation, Runner, StartRequest } from '../runner/index.ts'
+import type { ExitInfo, Incarnation, ProcessUsage, Runner, StartRequest } from '../runner/index.ts'
+import { type BreakerState, CircuitBreaker } from './circuit-breaker.ts'
 import { deathError, type Ending } from './death.ts'
 import type { ClientConfig } from './definition.ts'
 import { startHeartbeat } from './heartbeat.ts'
+import { type Exceeded, startWatchdog } from './watchdog.ts'
 
 /**
  * `idle`: not needed yet, or given up until it is needed again. `starting`, `running`.
- * `backoff`: pause before a restart. `stopping`, `stopped`: by `stop()`.
+ * `backoff`: pause before a restart. `halted`: it may have been taken over, and is not started again.
+ * `stopping`, `stopped`: by `stop()`.
  */
-export type SupervisorState = 'idle' | 'starting' | 'running' | 'backoff' | 'stopping' | 'stopped'
+export type SupervisorState =
+  | 'idle'
+  | 'starting'
+  | 'running'
+  | 'backoff'
+  | 'halted'
+  | 'stopping'
+  | 'stopped'
 
 /** After its link has ended, a process gets this long to end by itself, so that its exit tells why. */
 const EXIT_AFTER_LINK_MS = 250
@@ -29,7 +40,8 @@ export interface SupervisedSession {
   /** Resolves, with why, when the links cannot be used any more. */
   readonly broken: Promise<Error | undefined>
   start(timeoutMs: number): Promise<unknown>
-  ping(timeoutMs: number): Promise<void>
+  /** Gives the age of the last round of the service's I/O thread, in ms. */
+  ping(timeoutMs: number): Promise<number>
   shutdown(timeoutMs: number): Promise<void>
   fail(error: XtpError): void
 }
@@ -40,7 +52,13 @@ export interface SupervisorInit<Session> {
   clock: Clock
   config: Pick<
     ClientConfig,
-    'startTimeoutMs' | 'heartbeatIntervalMs' | 'heartbeatTimeoutMs' | 'stopTimeoutMs' | 'restart'
+    | 'startTimeoutMs'
+    | 'heartbeatIntervalMs'
+    | 'heartbeatTimeoutMs'
+    | 'stopTimeoutMs'
+    | 'restart'
+    | 'standby'
+    | 'limits'
   >
   /** Name of the service in errors, such as `xtp-utp`. */
   name: string
@@ -49,8 +67,13 @@ export interface SupervisorInit<Session> {
   onRunning(session: Session, incarnation: Incarnation): void
   /** The session that was running has failed with this. */
   onLost(error: XtpError): void
-  /** It will not be restarted by itself; the next `acquire` tries again. */
+  /** It will not be restarted by itself; the next `acquire` tries again, unless it is halted. */
   onGivenUp(error: XtpError): void
+  onBreaker?(state: BreakerState): void
+  /** A second process is ready to take over. */
+  onStandby?(incarnation: Incarnation): void
+  /** What a process uses; undefined where nobody tells. Default: nobody. */
+  usage?(pid: number): Promise<ProcessUsage | undefined>
   /** 0 to 1; default `Math.random`. */
   random?(): number
 }
@@ -77,12 +100,22 @@ export class Supervisor<Session extends SupervisedSession> {
   /** Starts and crashes in a row, for the length of the pause. */
   #failures = 0
   #restarts = 0
+  #crashes = 0
+  #startFailures = 0
   #everRan = false
   #retryAt = 0
   #lastError?: XtpError
+  #halted?: XtpError
+  readonly #breaker: CircuitBreaker
+  #usage?: ProcessUsage
+  /** Ready to take over, and what makes the next one. */
+  #standby?: Current<Session>
+  #standbyEnd?: Promise<void>
+  #preparing?: Promise<void>
 
   constructor(init: SupervisorInit<Session>) {
     this.#init = init
+    this.#breaker = new CircuitBreaker(init.config.restart, state => init.onBreaker?.(state))
   }
 
   get state(): SupervisorState {
@@ -109,6 +142,28 @@ export class Supervisor<Session extends SupervisedSession> {
     return this.#restarts
   }
 
+  /** How often a service that had been ready died, and how often one did not become ready. */
+  get crashes(): number {
+    return this.#crashes
+  }
+
+  get startFailures(): number {
+    return this.#startFailures
+  }
+
+  get breaker(): BreakerState {
+    return this.#breaker.state
+  }
+
+  get standby(): Incarnation | undefined {
+    return this.#standby?.incarnation
+  }
+
+  /** What the running process used when it was looked at last. */
+  get usage(): ProcessUsage | undefined {
+    return this.#state === 'running' ? this.#usage : undefined
+  }
+
   get lastError(): XtpError | undefined {
     return this.#lastError
   }
@@ -120,6 +175,8 @@ export class Supervisor<Session extends SupervisedSession> {
       this.#stopped = undefined
       this.#failures = 0
       this.#everRan = false
+      this.#halted = undefined
+      this.#breaker.proved()
       this.#state = 'idle'
     }
   }
@@ -138,13 +195,17 @@ export class Supervisor<Session extends SupervisedSession> {
     }
     if (this.#state === 'backoff') {
       const retryAfterMs = Math.max(0, Math.round(this.#retryAt - clock.now()))
+      const what = this.#breaker.state === 'open' ? 'crashes again and again' : 'died'
       throw new UnavailableError(
-        `the service of ${name} died and is restarted in ${retryAfterMs} ms: try again then`,
+        `the service of ${name} ${what} and is restarted in ${retryAfterMs} ms: try again then`,
         { cause: this.#lastError, details: { retryAfterMs } }
       )
     }
     if (this.#state === 'stopping' || this.#state === 'stopped') {
       throw this.#stoppedError()
+    }
+    if (this.#state === 'halted') {
+      throw this.#halted as XtpError
     }
     if (this.#state === 'idle') {
       this.#state = 'starting'
@@ -174,6 +235,8 @@ export class Supervisor<Session extends SupervisedSession> {
     this.#stop.resolve()
     await this.#loop
     this.#loop = undefined
+    await this.#preparing
+    await this.#standbyEnd
     await this.#init.runner.close().catch(() => {})
     this.#state = 'stopped'
   }
@@ -210,34 +273,46 @@ export class Supervisor<Session extends SupervisedSession> {
           this.#giveUp(error)
           return
         }
+        if (
+          error instanceof PossibleCompromiseError &&
+          this.#init.config.restart.onCompromise === 'stop'
+        ) {
+          this.#halted = error
+          this.#giveUp(error, 'halted')
+          return
+        }
+        const openMs = this.#breaker.crashed(this.#init.clock.now())
         this.#failures += 1
-        await this.#pause(error)
+        if (openMs === 0 && this.#standby !== undefined) {
+          continue
+        }
+        await this.#pause(error, openMs)
+        this.#breaker.tried()
       }
     }
   }
 
   // A method, so that the compiler does not believe that the state stays what it was.
   #isActive(): boolean {
-    return this.#state !== 'stopping' && this.#state !== 'stopped'
+    return this.#state !== 'stopping' && this.#state !== 'stopped' && this.#state !== 'halted'
   }
 
   /** Gives the error that ended it, or nothing where it was stopped. */
   async #runOnce(): Promise<XtpError | undefined> {
-    const { runner, request, config, clock } = this.#init
-    let incarnation: Incarnation
+    const { config, clock } = this.#init
+    const standby = this.#standby
+    this.#standby = undefined
+    let current: Current<Session>
     try {
-      incarnation = await runner.start(request)
+      current = standby ?? (await this.#launch())
     } catch (error) {
+      this.#startFailures += 1
       return this.#startError(error as Error)
     }
-    const session = this.#init.createSession(incarnation)
-    const current: Current<Session> = { session, incarnation }
+    const { session } = current
     this.#current = current
-    incarnation.exited.then(exit => {
-      current.exit = exit
-    })
-
-    const outcome = (await this.#whileStarting(current)) ?? (await this.#whileRunning(current))
+    const started = standby === undefined ? await this.#whileStarting(current) : undefined
+    const outcome = started ?? (await this.#whileRunning(current))
     const { since } = current
     if (this.#state === 'running') {
       // from here on no new work comes in, while the process is seen off
@@ -247,7 +322,11 @@ export class Supervisor<Session extends SupervisedSession> {
     const error = await this.#end(current, outcome, since === undefined)
     this.#current = undefined
     session.fail(error)
+    if (since === undefined && outcome.kind !== 'stop') {
+      this.#startFailures += 1
+    }
     if (since !== undefined) {
+      this.#crashes += outcome.kind === 'stop' ? 0 : 1
       this.#lastError = outcome.kind === 'stop' ? this.#lastError : error
       this.#init.onLost(error)
       if (clock.now() - since >= config.restart.resetAfterMs) {
@@ -255,6 +334,19 @@ export class Supervisor<Session extends SupervisedSession> {
       }
     }
     return outcome.kind === 'stop' ? undefined : error
+  }
+
+  async #launch(): Promise<Current<Session>> {
+    const { runner, request } = this.#init
+    const incarnation = await runner.start(request)
+    const current: Current<Session> = {
+      incarnation,
+      session: this.#init.createSession(incarnation)
+    }
+    incarnation.exited.then(exit => {
+      current.exit = exit
+    })
+    return current
   }
 
   /** Nothing, once it is ready. */
@@ -286,15 +378,98 @@ export class Supervisor<Session extends SupervisedSession> {
     this.#everRan = true
     const heartbeat = Promise.withResolvers<End>()
     const { clock, config } = this.#init
-    const stopHeartbeat = startHeartbeat(clock, config, session, error => {
-      heartbeat.resolve({ kind: 'heartbeat', error, afterMs: config.heartbeatTimeoutMs })
+    const stopHeartbeat = startHeartbeat(clock, config, session, (error, thread) => {
+      heartbeat.resolve({ kind: 'heartbeat', error, thread, afterMs: config.heartbeatTimeoutMs })
+    })
+    const limit = Promise.withResolvers<End>()
+    const stopWatchdog = this.#watch(incarnation, exceeded => {
+      limit.resolve({ kind: 'limit', exceeded })
+    })
+    const cancelTrust = clock.setTimer(config.restart.resetAfterMs, () => {
+      this.#failures = 0
+      this.#breaker.proved()
     })
     this.#ready?.resolve(session)
     this.#ready = undefined
     this.#init.onRunning(session, incarnation)
-    const outcome = await Promise.race([heartbeat.promise, ...this.#ends(current)])
+    this.#keepStandby()
+    const outcome = await Promise.race([heartbeat.promise, limit.promise, ...this.#ends(current)])
     stopHeartbeat()
+    stopWatchdog()
+    cancelTrust()
     return outcome
+  }
+
+  #watch({ pid }: Incarnation, onExceeded: (exceeded: Exceeded) => void): () => void {
+    const { clock, config, usage } = this.#init
+    this.#usage = undefined
+    if (usage === undefined) {
+      return () => {}
+    }
+    return startWatchdog({
+      clock,
+      limits: config.limits,
+      usage: () => usage(pid),
+      onUsage: used => {
+        this.#usage = used
+      },
+      onExceeded
+    })
+  }
+
+  // ---- the second process, which waits to take over ----
+
+  #keepStandby(): void {
+    if (this.#init.config.standby && this.#standby === undefined) {
+      this.#preparing ??= this.#prepareStandby().finally(() => {
+        this.#preparing = undefined
+      })
+    }
+  }
+
+  async #prepareStandby(): Promise<void> {
+    const { initialDelayMs, maxDelayMs, factor } = this.#init.config.restart
+    let delayMs = Math.max(1, initialDelayMs)
+    while (this.#state === 'running' && !(await this.#startStandby())) {
+      await this.#sleep(delayMs)
+      delayMs = Math.min(maxDelayMs, delayMs * factor)
+    }
+  }
+
+  async #startStandby(): Promise<boolean> {
+    let candidate: Current<Session>
+    try {
+      candidate = await this.#launch()
+    } catch (error) {
+      this.#lastError = this.#wrapStartError(error as Error)
+      return false
+    }
+    const outcome = await this.#whileStarting(candidate)
+    if (outcome !== undefined) {
+      await this.#bury(candidate, outcome, true)
+      return false
+    }
+    this.#standby = candidate
+    this.#init.onStandby?.(candidate.incarnation)
+    this.#standbyEnd = Promise.race(this.#ends(candidate)).then(async end => {
+      if (this.#standby === candidate) {
+        this.#standby = undefined
+        await this.#bury(candidate, end, false)
+        if (end.kind !== 'stop') {
+          this.#keepStandby()
+        }
+      }
+    })
+    return true
+  }
+
+  /** Of a process that never had work. */
+  async #bury(current: Current<Session>, outcome: End, starting: boolean): Promise<void> {
+    const error = await this.#end(current, outcome, starting)
+    current.session.fail(error)
+    if (outcome.kind !== 'stop') {
+      this.#lastError = error
+    }
   }
 
   #ends({ session, incarnation }: Current<Session>): Array<Promise<End>> {
@@ -350,39 +525,46 @@ export class Supervisor<Session extends SupervisedSession> {
   }
 
   #startError(error: Error): XtpError {
-    const wrapped =
-      error instanceof ServiceStartError
-        ? error
-        : new ServiceStartError(
-            `could not start the service of ${this.#init.name}: ${error.message}`,
-            {
-              cause: error
-            }
-          )
+    const wrapped = this.#wrapStartError(error)
     this.#lastError = wrapped
     this.#rejectReady(wrapped)
     return wrapped
   }
 
+  #wrapStartError(error: Error): ServiceStartError {
+    return error instanceof ServiceStartError
+      ? error
+      : new ServiceStartError(
+          `could not start the service of ${this.#init.name}: ${error.message}`,
+          { cause: error }
+        )
+  }
+
   // ---- between two incarnations ----
 
-  #giveUp(error: XtpError): void {
-    this.#state = 'idle'
+  #giveUp(error: XtpError, state: 'idle' | 'halted' = 'idle'): void {
+    this.#state = state
     this.#loop = undefined
     this.#rejectReady(error)
     this.#init.onGivenUp(error)
   }
 
-  async #pause(error: XtpError): Promise<void> {
+  /** @param openMs - for how long the breaker is open; 0: it is not */
+  async #pause(error: XtpError, openMs: number): Promise<void> {
     const { clock, random = Math.random } = this.#init
     const { initialDelayMs, factor, maxDelayMs, jitter } = this.#init.config.restart
     const delay = Math.min(maxDelayMs, initialDelayMs * factor ** (this.#failures - 1))
-    const ms = delay * (1 + jitter * (2 * random() - 1))
+    const ms = (openMs > 0 ? openMs : delay) * (1 + jitter * (2 * random() - 1))
     this.#state = 'backoff'
     this.#retryAt = clock.now() + ms
     this.#rejectReady(error)
+    await this.#sleep(ms)
+  }
+
+  /** Ends early with `stop`. */
+  async #sleep(ms: number): Promise<void> {
     const over = Promise.withResolvers<void>()
-    const cancelTimer = clock.setTimer(ms, over.resolve)
+    const cancelTimer = this.#init.clock.setTimer(ms, over.resolve)
     await Promise.race([over.promise, this.#stop.promise])
     cancelTimer()
   }

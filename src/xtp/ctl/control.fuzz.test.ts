@@ -76,7 +76,7 @@ describe('control session: fuzz', () => {
         reply: true,
         connected: { connId: 3, localAddr: ADDR, remoteAddr: ADDR }
       },
-      { id: 5, ping: { nonce: 1n } },
+      { id: 5, ping: { nonce: 1n, ioAgeMs: 0 } },
       { cancel: { id: 5 } },
       { id: 9, drain: {} },
       { log: { level: 1, scope: 's', message: 'm' } }

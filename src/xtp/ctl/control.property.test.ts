@@ -49,7 +49,7 @@ function requestBody(kind: number, n: number): RequestBody {
     { listen: { listenerId: n + 1, addr: ADDR, accept: 1 } },
     { unlisten: { listenerId: n + 1 } },
     { close: { connId: n + 1, abort: true, code: 20 } },
-    { ping: { nonce: BigInt(n) } },
+    { ping: { nonce: BigInt(n), ioAgeMs: 0 } },
     { stats: { connId: 0 } },
     { hello: HELLO }, // not allowed any more
     { drain: {} },
@@ -180,7 +180,7 @@ describe('control session: properties', () => {
         assert.notEqual(client.session.state, 'closed')
         // Nothing is in flight: all of the other end's room is there again.
         const pings = Array.from({ length: 1_024 }, () =>
-          client.session.request({ ping: { nonce: 1n } }).catch((err: unknown) => err)
+          client.session.request({ ping: { nonce: 1n, ioAgeMs: 0 } }).catch((err: unknown) => err)
         )
         client.session.close()
         for (const result of await Promise.all(pings)) {

@@ -117,15 +117,15 @@ describe('control session: life of a session', () => {
       {},
       { limits: { maxFrameBytes: 32_768, maxRequests: 2, maxConnections: 0, maxListeners: 0 } }
     )
-    const pings = [1n, 2n].map(nonce => client.session.request({ ping: { nonce } }))
+    const pings = [1n, 2n].map(nonce => client.session.request({ ping: { nonce, ioAgeMs: 0 } }))
     await assert.rejects(
-      client.session.request({ ping: { nonce: 3n } }),
+      client.session.request({ ping: { nonce: 3n, ioAgeMs: 0 } }),
       errors.ResourceExhaustedError
     )
-    client.feed({ id: 2, reply: true, ping: { nonce: 1n } })
-    const third = client.session.request({ ping: { nonce: 3n } })
-    client.feed({ id: 3, reply: true, ping: { nonce: 2n } })
-    client.feed({ id: 4, reply: true, ping: { nonce: 3n } })
+    client.feed({ id: 2, reply: true, ping: { nonce: 1n, ioAgeMs: 0 } })
+    const third = client.session.request({ ping: { nonce: 3n, ioAgeMs: 0 } })
+    client.feed({ id: 3, reply: true, ping: { nonce: 2n, ioAgeMs: 0 } })
+    client.feed({ id: 4, reply: true, ping: { nonce: 3n, ioAgeMs: 0 } })
     await Promise.all([...pings, third])
   })
 
@@ -230,7 +230,7 @@ describe('control session: requests', () => {
       async () => ({ listening: { addr: ADDR } }),
       async () => ({}),
       async () => connected(2),
-      async () => ({ ...connected(1), ping: { nonce: 1n } })
+      async () => ({ ...connected(1), ping: { nonce: 1n, ioAgeMs: 0 } })
     ]
     for (const onRequest of answers) {
       const service = await readyService(clock)
@@ -541,7 +541,7 @@ describe('control session: violations', () => {
     violates(new ControlEnd('client', clock), /event log .* new/, log)
     const service = fresh()
     service.feed(hello)
-    violates(service, /request ping .* new/, { id: 2, ping: { nonce: 1n } })
+    violates(service, /request ping .* new/, { id: 2, ping: { nonce: 1n, ioAgeMs: 0 } })
     const twice = fresh()
     twice.feed(hello)
     violates(twice, /request hello/, { id: 2, hello: HELLO })
@@ -581,10 +581,10 @@ describe('control session: violations', () => {
       status: status(32)
     })
     violates(await asked(dial(1)), /another was dialled/, { id: 2, reply: true, ...connected(3) })
-    violates(await asked({ ping: { nonce: 1n } }), /another nonce/, {
+    violates(await asked({ ping: { nonce: 1n, ioAgeMs: 0 } }), /another nonce/, {
       id: 2,
       reply: true,
-      ping: { nonce: 2n }
+      ping: { nonce: 2n, ioAgeMs: 0 }
     })
     violates(await asked({ drain: {} }), /answer to drain .* body drain/, {
       id: 2,

@@ -307,9 +307,9 @@ export class ServiceLostError extends XtpError {
   readonly logTail: readonly string[]
   constructor(
     message = 'the service is gone: its connections are closed, it will be restarted',
-    options: ServiceErrorOptions = {}
+    options: ServiceErrorOptions & { status?: number } = {}
   ) {
-    super(message, { ...options, status: STATUS.SERVICE_LOST })
+    super(message, { status: STATUS.SERVICE_LOST, ...options })
     this.exitCode = options.exitCode ?? null
     this.signal = options.signal ?? null
     this.logTail = options.logTail ?? []
@@ -322,11 +322,50 @@ export class ServiceStartError extends XtpError {
   readonly exitCode: number | null
   readonly signal: string | null
   readonly logTail: readonly string[]
-  constructor(message = 'the service did not start', options: ServiceErrorOptions = {}) {
-    super(message, { ...options, status: STATUS.SERVICE_START_FAILED })
+  constructor(
+    message = 'the service did not start',
+    options: ServiceErrorOptions & { status?: number } = {}
+  ) {
+    super(message, { status: STATUS.SERVICE_START_FAILED, ...options })
     this.exitCode = options.exitCode ?? null
     this.signal = options.signal ?? null
     this.logTail = options.logTail ?? []
+  }
+}
+
+/** The sandbox that the application insists on is not to be had here; nothing was started. */
+export class SandboxUnavailableError extends ServiceStartError {
+  override name = 'SandboxUnavailableError'
+  constructor(
+    message = 'the sandbox that was required is not available here: allow it, or require less',
+    options: ServiceErrorOptions = {}
+  ) {
+    super(message, { ...options, status: STATUS.SANDBOX_UNAVAILABLE })
+  }
+}
+
+/**
+ * The service was killed for a forbidden system call: a defect of it, or an attacker inside. It is not
+ * restarted, unless `restart.onCompromise` says so.
+ */
+export class PossibleCompromiseError extends ServiceLostError {
+  override name = 'PossibleCompromiseError'
+  constructor(
+    message = 'the service made a forbidden system call and was killed: it may have been taken over',
+    options: ServiceErrorOptions = {}
+  ) {
+    super(message, { ...options, status: STATUS.POSSIBLE_COMPROMISE })
+  }
+}
+
+/** The service used more than it may, and was killed; `details` has `limit`, `value` and `allowed`. */
+export class LimitExceededError extends ServiceLostError {
+  override name = 'LimitExceededError'
+  constructor(
+    message = 'the service used more than it may: raise the limit, or find out why',
+    options: ServiceErrorOptions = {}
+  ) {
+    super(message, { ...options, status: STATUS.LIMIT_EXCEEDED })
   }
 }
 
@@ -359,7 +398,10 @@ const CLASSES = new Map<number, StatusErrorClass>([
   [STATUS.NO_COMMON_ALPN, NoCommonAlpnError],
   [STATUS.PEER_CERTIFICATE, PeerCertificateError],
   [STATUS.SERVICE_LOST, ServiceLostError],
-  [STATUS.SERVICE_START_FAILED, ServiceStartError]
+  [STATUS.SERVICE_START_FAILED, ServiceStartError],
+  [STATUS.SANDBOX_UNAVAILABLE, SandboxUnavailableError],
+  [STATUS.POSSIBLE_COMPROMISE, PossibleCompromiseError],
+  [STATUS.LIMIT_EXCEEDED, LimitExceededError]
 ])
 
 /**

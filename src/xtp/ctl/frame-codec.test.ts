@@ -12,7 +12,7 @@ function decodeAll(chunks: Uint8Array[], maxBytes?: number): Frame[] {
   return chunks.flatMap(chunk => decoder.push(chunk))
 }
 
-const ping = (id: number): Partial<Frame> => ({ id, ping: { nonce: BigInt(id) } })
+const ping = (id: number): Partial<Frame> => ({ id, ping: { nonce: BigInt(id), ioAgeMs: 0 } })
 
 describe('frame codec', () => {
   it('gives back every frame that was encoded, whatever the chunks', () => {

@@ -117,7 +117,10 @@ const bodies = {
     2: { name: 'abort', type: 'bool' },
     3: { name: 'code', type: 'uint32' }
   }),
-  23: message('Ping', { 1: { name: 'nonce', type: 'uint64' } }),
+  23: message('Ping', {
+    1: { name: 'nonce', type: 'uint64' },
+    2: { name: 'io_age_ms', type: 'uint32' }
+  }),
   24: message('Stats', { 1: { name: 'conn_id', type: 'uint32' } }),
   25: message('StatsResult', { 1: { name: 'stats', type: stat, repeated: 512 } }),
   26: message('Sign', {

@@ -20,7 +20,10 @@ describe('status codes', () => {
       Object.entries(STATUS).filter(([, code]) => code >= 32),
       [
         ['SERVICE_LOST', 32],
-        ['SERVICE_START_FAILED', 33]
+        ['SERVICE_START_FAILED', 33],
+        ['SANDBOX_UNAVAILABLE', 34],
+        ['POSSIBLE_COMPROMISE', 35],
+        ['LIMIT_EXCEEDED', 36]
       ]
     )
   })

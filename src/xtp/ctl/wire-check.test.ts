@@ -98,7 +98,7 @@ describe('wire check', () => {
 
   it('takes 64-bit numbers up to the largest, and no larger', () => {
     const nonce = 2n ** 64n - 1n
-    const frame = Frame.encode({ id: 1, ping: { nonce } })
+    const frame = Frame.encode({ id: 1, ping: { nonce, ioAgeMs: 0 } })
     checkWire(FRAME_SCHEMA, frame)
     assert.equal(Frame.decode(frame).ping?.nonce, nonce)
     assert.equal(Ping.decode(hex('08 ffffffffffffffffff01')).nonce, nonce)

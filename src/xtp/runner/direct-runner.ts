@@ -2,13 +2,12 @@
 // never 'ipc', where one malformed line of a hostile child is an uncaught error of the parent.
 import { type ChildProcess, spawn } from 'node:child_process'
 import type { Socket } from 'node:net'
-import { ServiceStartError } from '../ctl/index.ts'
-import { LogLines } from './log-lines.ts'
+import { cleanEnvironment } from './clean-environment.ts'
+import { LogTail } from './log-tail.ts'
 import type { ExitInfo, Incarnation, Runner, SandboxReport, StartRequest } from './runner.ts'
 import { SocketLink } from './socket-link.ts'
+import { exitRemedy, spawnError } from './start-errors.ts'
 
-/** Lines of output that an error about the process carries. */
-const LOG_TAIL_LINES = 20
 /** What a dead process left in its links and logs is read within this time. */
 const END_AFTER_EXIT_MS = 500
 
@@ -19,64 +18,31 @@ export interface DirectRunnerInit {
   execArgv?: string[]
   /** Added to the child's environment, which is otherwise TZ alone. */
   env?: Record<string, string>
+  /** Why there is no sandbox, for the report. */
+  reason?: string
 }
 
-const SANDBOX: SandboxReport = {
-  level: 'L0',
-  reason: 'started directly: an ordinary process with a clean environment, no sandbox'
-}
-
-// no PATH, HOME, NODE_OPTIONS, credentials: the service needs none of them, and may be taken over
-function cleanEnvironment(added: Record<string, string>): Record<string, string> {
-  const env: Record<string, string> = {}
-  for (const [name, value] of Object.entries(process.env)) {
-    const wanted =
-      name === 'TZ' ||
-      // node does not start without it
-      (process.platform === 'win32' && name.toUpperCase() === 'SYSTEMROOT')
-    if (wanted && value !== undefined) {
-      env[name] = value
-    }
-  }
-  return { ...env, ...added }
-}
-
-const SPAWN_REMEDY: Record<string, string> = {
-  ENOENT: 'the Node binary is not there any more: was Node updated while this process ran?',
-  EACCES: 'this user may not execute it: check its mode bits and the mount options',
-  EAGAIN: 'the limit on processes is reached: raise `ulimit -u` or pids.max of the cgroup',
-  ENOMEM: 'the system is out of memory',
-  EMFILE: 'too many open files in this process: raise `ulimit -n`',
-  ENFILE: 'too many open files in the system: raise fs.file-max'
-}
-
-function spawnError(execPath: string, cause: NodeJS.ErrnoException): ServiceStartError {
-  const code = cause.code ?? 'unknown error'
-  const remedy = SPAWN_REMEDY[code] ?? cause.message
-  return new ServiceStartError(`could not start the service with ${execPath}: ${code}, ${remedy}`, {
-    errno: cause.code,
-    cause
-  })
-}
+const NO_SANDBOX = 'started directly: an ordinary process with a clean environment, no sandbox'
 
 class DirectIncarnation implements Incarnation {
   readonly pid: number
-  readonly sandbox = SANDBOX
+  readonly sandbox: SandboxReport
   readonly control: SocketLink
   readonly data: SocketLink
   readonly exited: Promise<ExitInfo>
-  readonly logTail: string[] = []
+  readonly #log = new LogTail()
   readonly #child: ChildProcess
 
-  constructor(child: ChildProcess, onLog: StartRequest['onLog']) {
+  constructor(child: ChildProcess, sandbox: SandboxReport, onLog: StartRequest['onLog']) {
     this.#child = child
+    this.sandbox = sandbox
     this.pid = child.pid as number
     // pipes of child_process are unix stream sockets, full duplex
     this.control = new SocketLink(child.stdio[3] as Socket)
     this.data = new SocketLink(child.stdio[4] as Socket)
     const logged = [
-      this.#readLog(child.stdout as Socket, 'stdout', onLog),
-      this.#readLog(child.stderr as Socket, 'stderr', onLog)
+      this.#log.read(child.stdout as Socket, line => onLog(line, 'stdout')),
+      this.#log.read(child.stderr as Socket, line => onLog(line, 'stderr'))
     ]
 
     const exit = new Promise<ExitInfo>(resolve => {
@@ -93,31 +59,12 @@ class DirectIncarnation implements Incarnation {
     })
   }
 
-  kill(signal: 'SIGTERM' | 'SIGKILL'): void {
-    this.#child.kill(signal)
+  get logTail(): readonly string[] {
+    return this.#log.lines
   }
 
-  /** Resolves at the end of the stream. */
-  #readLog(
-    stream: Socket,
-    source: 'stdout' | 'stderr',
-    onLog: StartRequest['onLog']
-  ): Promise<void> {
-    const lines = new LogLines(line => {
-      this.logTail.push(line)
-      if (this.logTail.length > LOG_TAIL_LINES) {
-        this.logTail.shift()
-      }
-      onLog(line, source)
-    })
-    stream.on('data', chunk => lines.push(chunk))
-    stream.on('error', () => {})
-    return new Promise(resolve => {
-      stream.once('close', () => {
-        lines.flush()
-        resolve()
-      })
-    })
+  kill(signal: 'SIGTERM' | 'SIGKILL'): void {
+    this.#child.kill(signal)
   }
 
   #destroyAll(): void {
@@ -138,7 +85,7 @@ export class DirectRunner implements Runner {
   }
 
   async start({ serviceEntry, onLog }: StartRequest): Promise<Incarnation> {
-    const { execPath = process.execPath, execArgv = [], env = {} } = this.#init
+    const { execPath = process.execPath, execArgv = [], env, reason = NO_SANDBOX } = this.#init
     let child: ChildProcess
     try {
       child = spawn(execPath, [...execArgv, serviceEntry], {
@@ -158,26 +105,11 @@ export class DirectRunner implements Runner {
     }
     // later errors are failed signals to a process that is gone
     child.on('error', () => {})
-    return new DirectIncarnation(child, onLog)
+    return new DirectIncarnation(child, { level: 'L0', reason }, onLog)
   }
 
-  diagnose({ exitCode, signal }: ExitInfo, logTail: readonly string[]): string | undefined {
-    if (exitCode === 78) {
-      return 'the service and this client speak different versions of xtp-ctl: install matching versions of xtp and of the transport package'
-    }
-    if (exitCode === 69) {
-      return 'the addon of the service could not be loaded or started: see its last lines'
-    }
-    if (logTail.some(line => line.includes('Cannot find module'))) {
-      return 'the bundled file of the service is missing: reinstall the transport package, or run its build'
-    }
-    if (signal === 'SIGILL' || signal === 'SIGBUS') {
-      return 'the addon does not fit this processor or system: build it from source'
-    }
-    if (signal === 'SIGKILL') {
-      return 'it was killed from outside: the system may be out of memory'
-    }
-    return undefined
+  diagnose(exit: ExitInfo, logTail: readonly string[]): string | undefined {
+    return exitRemedy(exit, logTail)
   }
 
   async close(): Promise<void> {}

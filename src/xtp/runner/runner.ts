@@ -1,5 +1,5 @@
-// How a service process starts is behind this interface: spawned directly today, by a sandboxing
-// launcher later. The client knows nothing else about processes.
+// How a service process starts is behind this interface: spawned directly, or by the sandboxing
+// launcher. The client knows nothing else about processes.
 import type { MuxSink } from '../ctl/index.ts'
 
 /** Strength of the sandbox around a service, as reported to the application. */
@@ -7,8 +7,20 @@ export type SandboxLevel = 'L0' | 'L2' | 'L3' | 'L4'
 
 export interface SandboxReport {
   level: SandboxLevel
-  /** Why it is not stronger, for people. */
+  /** Why it is not stronger, and what to do about it, for people. */
   reason: string
+  /** Version of the kernel's Landlock, from level L2; 0: the kernel has none. */
+  landlockAbi?: number
+}
+
+/** What a process may use; 0: no limit of ours. */
+export interface ProcessLimits {
+  memoryBytes: number
+  /** Processors, such as 0.5. */
+  cpu: number
+  openFiles: number
+  /** Processes and threads together. */
+  processes: number
 }
 
 /** What a link tells its user. No call comes after `onEnd`. */
@@ -25,6 +37,9 @@ export interface ByteLink {
   readonly sink: MuxSink
   /** Once per link, before anything else. */
   attach(handler: LinkHandler): void
+  /** Stops reading for a while; absent where the link cannot. */
+  pause?(): void
+  resume?(): void
   /** Drops what is queued and closes. `onEnd` follows unless it was called before. */
   destroy(): void
 }
@@ -34,6 +49,10 @@ export interface ExitInfo {
   exitCode?: number
   /** Name of the signal that ended it, such as `SIGKILL`. */
   signal?: string
+  /** The most memory that was resident, in bytes, where the launcher tells. */
+  maxRssBytes?: number
+  /** CPU time that it took, user and system, in ms, where the launcher tells. */
+  cpuMs?: number
 }
 
 /** One running process. */
@@ -48,14 +67,60 @@ export interface Incarnation {
   readonly logTail: readonly string[]
   /** Does nothing when the process is gone. */
   kill(signal: 'SIGTERM' | 'SIGKILL'): void
+  /**
+   * Looks from outside, once the service says that it is locked in, whether it is; absent where there
+   * is nothing to look at. Resolves also where nothing can be seen.
+   *
+   * @throws ServiceStartError where it is not
+   */
+  verify?(): Promise<void>
+}
+
+/** Where a kept UDP socket is bound to. */
+export interface SocketAddress {
+  family: 4 | 6
+  /** An IP literal; a link-local IPv6 one with `%` and its zone. */
+  ip: string
+  /** 0: the system chooses. */
+  port: number
+}
+
+/**
+ * Keeps bound UDP sockets over any number of service processes, and lends them to these. An id is 1 to
+ * 23 of `a-z 0-9 -`; a service gives `dial4` and `dial6` a meaning of their own
+ * (spec/xtp-service.md, section Lent sockets).
+ */
+export interface SocketKeeper {
+  /**
+   * Binds a socket. Does nothing where the id is bound to that address already; binds it again after
+   * the keeper itself died. Gives the true port.
+   *
+   * @throws AddressInUseError, AddressNotAvailableError, PermissionDeniedError,
+   *   ResourceExhaustedError, AlreadyExistsError (the id has another address); UnavailableError where
+   *   the keeper is gone, and comes back with the next process
+   */
+  bind(id: string, address: SocketAddress): Promise<{ port: number }>
+  /**
+   * Lends it to a process; it can use it when this resolves.
+   *
+   * @throws NotFoundError (no such socket), UnavailableError (the process or the keeper is gone)
+   */
+  lend(incarnation: Incarnation, id: string): Promise<void>
+  /** Closes it here. Resolves also where it is not bound. Never rejects. */
+  release(id: string): Promise<void>
 }
 
 export interface StartRequest {
   /** Absolute path of the service program: one bundled JavaScript file. */
   serviceEntry: string
   /** Called for each line that the process writes to stdout or stderr, control characters removed. */
-  onLog(line: string, source: 'stdout' | 'stderr'): void
+  onLog(line: string, source: LogSource): void
+  /** Start in this sandbox instead of the runner's own choice; for tests. Default: its choice. */
+  level?: SandboxLevel
 }
+
+/** Where a line of a process came from; `log` where the two are one. */
+export type LogSource = 'stdout' | 'stderr' | 'log'
 
 export interface Runner {
   /** Short name for logs, such as `direct`. */
@@ -66,6 +131,8 @@ export interface Runner {
    * @throws ServiceStartError with the remedy
    */
   start(request: StartRequest): Promise<Incarnation>
+  /** Absent where a service binds its own sockets; may appear with the first start. */
+  readonly sockets?: SocketKeeper
   /** What to do about a process that ended before it was ready, or undefined. */
   diagnose(exit: ExitInfo, logTail: readonly string[]): string | undefined
   /** Gives up what the runner itself holds. Processes have been stopped before. */

@@ -32,6 +32,14 @@ export class SocketLink implements ByteLink {
     }
   }
 
+  pause(): void {
+    this.sink.pause()
+  }
+
+  resume(): void {
+    this.sink.resume()
+  }
+
   destroy(): void {
     this.sink.destroy()
   }

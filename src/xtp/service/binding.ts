@@ -1,5 +1,10 @@
 /** What the addon gives to JavaScript. Calls never block; results arrive as events. */
 export interface Binding {
+  /**
+   * Stage 2 of the sandbox, on all threads and for good. Before `start`. Throws an Error that names
+   * the step that failed; the process must end then.
+   */
+  lockdown(options: LockdownOptions): LockdownReport
   /** Starts the I/O thread on the data link. Once per process; throws an Error with `code`. */
   start(options: StartOptions, onEvent: (event: NativeEvent) => void): void
   listen(request: number, listener: number, ip: string, port: number, accept: number): void
@@ -23,8 +28,22 @@ export interface Binding {
   stats(request: number, connection: number): void
   /** Ends the I/O thread: resets what is left, closes all sockets. Returns when it has ended. */
   stop(): void
+  /** Milliseconds since the I/O thread began its last round; an idle one turns once per second. */
+  ioAgeMs(): number
   /** Name and version of the addon and its library, for Hello and for logs. */
   readonly version: string
+}
+
+export interface LockdownOptions {
+  /** Kill the process for every system call that the policy does not name. */
+  strict: boolean
+  /** Where the launcher takes the file tree away; -1: it does not. */
+  lockFd: number
+}
+
+export interface LockdownReport {
+  /** 0: the kernel has no Landlock. */
+  landlockAbi: number
 }
 
 export interface StartOptions {

@@ -6,6 +6,8 @@ export const EXIT = {
   UNAVAILABLE: 69,
   /** A defect of the service itself. */
   SOFTWARE: 70,
+  /** The sandbox could not be closed. */
+  LOCKDOWN: 71,
   /** The parent broke the protocol. */
   PROTOCOL: 76,
   /** No common protocol, or not started by an XTP client. */

@@ -16,7 +16,13 @@ import {
   type XtpError
 } from '../ctl/index.ts'
 import { bytesFromIpPort, ipPortFromBytes } from './addresses.ts'
-import { type Binding, NATIVE_EVENT, type NativeEvent } from './binding.ts'
+import {
+  type Binding,
+  type LockdownOptions,
+  type LockdownReport,
+  NATIVE_EVENT,
+  type NativeEvent
+} from './binding.ts'
 
 export interface NativeBackendInit {
   binding: Binding
@@ -66,6 +72,15 @@ export class NativeBackend {
 
   get version(): string {
     return this.#binding.version
+  }
+
+  get ioAgeMs(): number {
+    return this.#started ? this.#binding.ioAgeMs() : 0
+  }
+
+  /** @throws Error that names the step that failed */
+  lockdown(options: LockdownOptions): LockdownReport {
+    return this.#binding.lockdown(options)
   }
 
   /** @throws Error where the addon refuses a setting or cannot start its thread */

@@ -44,6 +44,10 @@ export interface ServiceDefinition {
 
 const CONTROL_FD = 3
 const DATA_FD = 4
+/** spec/xtp-jail.md, section Links. */
+const LOCK_FD = 6
+/** The level from which on the launcher has a file tree to take away. */
+const FIRST_LEVEL_WITH_TREE = 3
 const DEFAULT_DIAL_TIMEOUT_MS = 30_000
 /** Log events are dropped while the parent does not take what is queued. */
 const MAX_QUEUED_LOG_BYTES = 1 << 20
@@ -135,7 +139,7 @@ export class Service {
       return this.#hello(body.hello)
     }
     if ('ping' in body) {
-      return { ping: body.ping }
+      return { ping: { nonce: body.ping.nonce, ioAgeMs: this.#backend?.ioAgeMs ?? 0 } }
     }
     if ('shutdown' in body) {
       // the reply leaves before the process ends: exit() flushes
@@ -223,6 +227,9 @@ export class Service {
 
   async #hello({ options }: Hello): Promise<ReplyBody> {
     const { name, implementation, suffix, suffixCode, capabilities } = this.#definition
+    const settings = new Map(options.map(({ key, value }) => [key, Number(value)]))
+    let code: number = EXIT.UNAVAILABLE
+    let reached: Hello['options']
     try {
       this.#backend = new NativeBackend({
         binding: this.#definition.loadBinding(),
@@ -231,18 +238,17 @@ export class Service {
         onEvent: event => this.#emit(event),
         onLinkLost: error => this.#onDataLinkLost(error)
       })
-      const settings = options.map(({ key, value }) => [key, Number(value)])
-      this.#backend.start(DATA_FD, {
-        die_with_parent: 1,
-        ...Object.fromEntries(settings)
-      })
+      code = EXIT.LOCKDOWN
+      reached = this.#lockdown(this.#backend, settings)
+      code = EXIT.UNAVAILABLE
+      this.#backend.start(DATA_FD, Object.fromEntries(settings))
       if ((capabilities & CAPABILITY.NATIVE_SECURITY) !== 0) {
         await this.#backend.certify(spki => this.#sign(spki))
       }
     } catch (error) {
       // the reply tells the client why; the exit code tells whoever sees only the process
       console.error((error as Error).message)
-      setImmediate(() => this.exit(EXIT.UNAVAILABLE))
+      setImmediate(() => this.exit(code))
       throw error instanceof XtpError
         ? error
         : new UnsupportedError((error as Error).message, { cause: error })
@@ -251,7 +257,7 @@ export class Service {
       hello: {
         implementation: `${implementation} (${this.#backend.version}, node ${process.version})`,
         features: [],
-        options: [],
+        options: reached,
         limits: {
           maxFrameBytes: MAX_FRAME_BYTES,
           maxConnections: MAX_CONNECTIONS,
@@ -268,6 +274,26 @@ export class Service {
   async #sign(spki: Uint8Array): Promise<Signed> {
     const { signed } = await this.#session.request({ sign: { purpose: 1, spki } })
     return signed as Signed
+  }
+
+  /** Takes what concerns the sandbox out of the settings; gives what was reached. */
+  #lockdown(backend: NativeBackend, settings: Map<string, number>): Hello['options'] {
+    const level = settings.get('sandbox_level') ?? 0
+    const strict = settings.get('sandbox_strict') === 1
+    settings.delete('sandbox_level')
+    settings.delete('sandbox_strict')
+    if (level === 0) {
+      settings.set('die_with_parent', 1)
+      return [{ key: 'sandbox_level', value: '0' }]
+    }
+    // node makes these streams at their first use, and looks at their descriptors then
+    void [process.stdout, process.stderr]
+    const lockFd = level >= FIRST_LEVEL_WITH_TREE ? LOCK_FD : -1
+    const { landlockAbi } = backend.lockdown({ strict, lockFd })
+    return [
+      { key: 'sandbox_level', value: String(level) },
+      { key: 'landlock_abi', value: String(landlockAbi) }
+    ]
   }
 
   #onEvent(event: EventBody): void {

@@ -22,6 +22,8 @@ import type {
   LinkHandler,
   Runner,
   SandboxReport,
+  SocketAddress,
+  SocketKeeper,
   StartRequest
 } from '../../runner/index.ts'
 import { MemoryEnd } from './memory-link.ts'
@@ -86,7 +88,10 @@ export interface NativePeer {
 export class FakeService implements Incarnation {
   static lastPid = 1000
   readonly pid = ++FakeService.lastPid
-  readonly sandbox: SandboxReport = { level: 'L0', reason: 'not even a process' }
+  sandbox: SandboxReport = { level: 'L0', reason: 'not even a process' }
+  /** What it says in its Hello that it reached. */
+  reached?: string
+  verify?: () => Promise<void>
   readonly logTail: string[] = []
   readonly signals: string[] = []
   readonly requests: RequestBody[] = []
@@ -233,7 +238,8 @@ export class FakeService implements Incarnation {
       }
       const capabilities = this.native?.capabilities ?? (this.native === undefined ? 3 : 15)
       const transports = [{ name: 'utp', protocols: [302], capabilities }]
-      const hello = { implementation: 'fake', features: [], options: [], transports, pid: this.pid }
+      const options = [{ key: 'sandbox_level', value: this.reached ?? this.sandbox.level.slice(1) }]
+      const hello = { implementation: 'fake', features: [], options, transports, pid: this.pid }
       return { hello }
     }
     if ('ping' in body) {
@@ -284,8 +290,36 @@ export class FakeService implements Incarnation {
   }
 }
 
+/** Keeps no sockets; remembers what it was asked for. */
+export class FakeKeeper implements SocketKeeper {
+  readonly calls: string[] = []
+  readonly kept = new Map<string, number>()
+  #lastPort = 41_000
+  /** What the next call has to wait for, or to fail with. */
+  before: () => Promise<void> = async () => {}
+
+  async bind(id: string, { family, ip, port }: SocketAddress): Promise<{ port: number }> {
+    this.calls.push(`bind ${id} udp${family} ${ip} ${port}`)
+    await this.before()
+    const kept = this.kept.get(id) ?? (port === 0 ? ++this.#lastPort : port)
+    this.kept.set(id, kept)
+    return { port: kept }
+  }
+
+  async lend({ pid }: Incarnation, id: string): Promise<void> {
+    this.calls.push(`lend ${id} to ${pid}`)
+    await this.before()
+  }
+
+  async release(id: string): Promise<void> {
+    this.calls.push(`release ${id}`)
+    this.kept.delete(id)
+  }
+}
+
 export class FakeRunner implements Runner {
   readonly name = 'fake'
+  sockets?: FakeKeeper
   readonly services: FakeService[] = []
   readonly #clock: Clock
   /** Called with each service before it gets its first byte. */

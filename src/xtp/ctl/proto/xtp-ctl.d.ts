@@ -144,6 +144,7 @@ export declare namespace Close {
 }
 export interface Ping {
     nonce: bigint;
+    ioAgeMs: number;
 }
 export declare namespace Ping {
     const codec: () => Codec<Ping>;

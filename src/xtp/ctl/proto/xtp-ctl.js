@@ -1864,12 +1864,17 @@ export var Ping;
                     w.uint32(8);
                     w.uint64(obj.nonce);
                 }
+                if ((obj.ioAgeMs != null && obj.ioAgeMs !== 0)) {
+                    w.uint32(16);
+                    w.uint32(obj.ioAgeMs);
+                }
                 if (opts.lengthDelimited !== false) {
                     w.ldelim();
                 }
             }, (reader, length, opts = {}) => {
                 const obj = {
-                    nonce: 0n
+                    nonce: 0n,
+                    ioAgeMs: 0
                 };
                 const end = length == null ? reader.len : reader.pos + length;
                 while (reader.pos < end) {
@@ -1877,6 +1882,10 @@ export var Ping;
                     switch (tag >>> 3) {
                         case 1: {
                             obj.nonce = reader.uint64();
+                            break;
+                        }
+                        case 2: {
+                            obj.ioAgeMs = reader.uint32();
                             break;
                         }
                         default: {

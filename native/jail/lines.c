@@ -1,0 +1,88 @@
+// The line protocol's grammar (spec/xtp-jail.md, section Lines).
+#include "lines.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <net/if.h>
+#include <string.h>
+
+void lines_feed(struct line_reader *reader, const char *bytes, size_t count,
+                line_handler handle, void *context) {
+  for (size_t i = 0; i < count; i++) {
+    const char byte = bytes[i];
+    if (byte == '\n') {
+      reader->bytes[reader->used] = '\0';
+      handle(reader->bad ? NULL : reader->bytes, context);
+      reader->used = 0;
+      reader->bad = false;
+    } else if (byte < ' ' || byte > '~' || reader->used == MAX_LINE_BYTES - 1) {
+      reader->bad = true;
+    } else {
+      reader->bytes[reader->used++] = byte;
+    }
+  }
+}
+
+int split_words(char *line, char *words[MAX_WORDS]) {
+  int count = 0;
+  for (;;) {
+    if (count == MAX_WORDS || *line == '\0' || *line == ' ') return 0;
+    words[count++] = line;
+    line = strchr(line, ' ');
+    if (line == NULL) return count;
+    *line++ = '\0';
+  }
+}
+
+bool parse_number(const char *word, uint64_t least, uint64_t most,
+                  uint64_t *value) {
+  if (*word == '\0' || (word[0] == '0' && word[1] != '\0')) return false;
+  uint64_t sum = 0;
+  for (; *word != '\0'; word++) {
+    if (*word < '0' || *word > '9') return false;
+    const uint64_t digit = (uint64_t)(*word - '0');
+    if (digit > most || sum > (most - digit) / 10) return false;
+    sum = sum * 10 + digit;
+  }
+  *value = sum;
+  return sum >= least;
+}
+
+bool is_id(const char *word) {
+  const size_t length = strlen(word);
+  return length > 0 && length <= MAX_ID_BYTES &&
+         strspn(word, "abcdefghijklmnopqrstuvwxyz0123456789-") == length;
+}
+
+int parse_level(const char *word) {
+  const bool one_digit = word[0] == 'L' && word[1] != '\0' && word[2] == '\0';
+  return one_digit && strchr("0234", word[1]) != NULL ? word[1] - '0' : -1;
+}
+
+int parse_address(int family, const char *word, uint16_t port,
+                  union socket_address *address) {
+  memset(address, 0, sizeof *address);
+  if (family == AF_INET) {
+    address->v4.sin_family = AF_INET;
+    address->v4.sin_port = htons(port);
+    return inet_pton(AF_INET, word, &address->v4.sin_addr) == 1 ? 0 : EINVAL;
+  }
+  address->v6.sin6_family = AF_INET6;
+  address->v6.sin6_port = htons(port);
+  char literal[INET6_ADDRSTRLEN];
+  const size_t length = strcspn(word, "%");
+  if (length >= sizeof literal) return EINVAL;
+  memcpy(literal, word, length);
+  literal[length] = '\0';
+  if (inet_pton(AF_INET6, literal, &address->v6.sin6_addr) != 1) return EINVAL;
+  if (word[length] == '\0') return 0;
+  const char *zone = word + length + 1;
+  uint64_t number;
+  if (parse_number(zone, 1, UINT32_MAX, &number)) {
+    address->v6.sin6_scope_id = (uint32_t)number;
+    return 0;
+  }
+  if (*zone == '\0' || strlen(zone) >= IF_NAMESIZE) return EINVAL;
+  address->v6.sin6_scope_id = if_nametoindex(zone);
+  return address->v6.sin6_scope_id != 0 ? 0 : ENODEV;
+}

@@ -1,0 +1,136 @@
+// The jail of one transport, over any number of its processes: started when it is first needed, and
+// again after it died.
+import { ServiceStartError } from '../ctl/index.ts'
+import { cleanEnvironment } from './clean-environment.ts'
+import { JailProcess } from './jail-process.ts'
+import { readablePaths } from './readable-paths.ts'
+import type { ProcessLimits } from './runner.ts'
+
+/** Who a service of root's becomes. */
+export interface SandboxUser {
+  uid: number
+  gid: number
+}
+
+export interface JailHostInit {
+  /** The program xtp-jail. */
+  file: string
+  /** The Node binary. Default `process.execPath`. */
+  execPath?: string
+  /** Options of Node itself for the service. Default none: not the parent's. */
+  execArgv?: readonly string[]
+  /** Added to the service's environment, which is otherwise TZ and OPENSSL_CONF. */
+  env?: Record<string, string>
+  /** Files and folders that the service may read besides Node and its own. */
+  readable?: readonly string[]
+  /** Only where this process is root's, and needed then. */
+  user?: SandboxUser
+  /** For level L4: a folder of cgroup v2 that was delegated to this user. */
+  cgroup?: string
+  /** Default: none. */
+  limits?: ProcessLimits
+}
+
+/** V8 reserves address space that it does not use; with too little of it, it does not even start. */
+const RESERVED_BYTES = 2 ** 30
+/** cpu.max counts in shares of this. */
+const CPU_PERIOD_US = 100_000
+
+/** Node reads the system's OpenSSL configuration otherwise, which a service cannot. */
+const SERVICE_ENVIRONMENT = { OPENSSL_CONF: '/dev/null' }
+
+export class JailHost {
+  readonly #init: JailHostInit
+  #entry?: string
+  #opening?: Promise<JailProcess>
+  #current?: JailProcess
+  #number = 0
+  #onNote: (line: string) => void = () => {}
+
+  constructor(init: JailHostInit) {
+    this.#init = init
+  }
+
+  get execPath(): string {
+    return this.#init.execPath ?? process.execPath
+  }
+
+  get user(): SandboxUser | undefined {
+    return this.#init.user
+  }
+
+  /** The running jail. */
+  get current(): JailProcess | undefined {
+    return this.#current?.isAlive ? this.#current : undefined
+  }
+
+  /** Of the next incarnation: greater than all before, in whichever jail. */
+  nextNumber(): number {
+    this.#number += 1
+    return this.#number
+  }
+
+  /**
+   * The running jail; starts one where there is none.
+   *
+   * @param onNote - called for what this jail complains about
+   * @throws ServiceStartError
+   */
+  async open(serviceEntry: string, onNote: (line: string) => void): Promise<JailProcess> {
+    if (this.#entry !== undefined && this.#entry !== serviceEntry) {
+      throw new ServiceStartError(
+        `this runner starts ${this.#entry} and nothing else: give ${serviceEntry} a runner of its own`
+      )
+    }
+    this.#entry = serviceEntry
+    this.#onNote = onNote
+    if (this.current !== undefined) {
+      return this.current
+    }
+    this.#opening ??= this.#open(serviceEntry).finally(() => {
+      this.#opening = undefined
+    })
+    return this.#opening
+  }
+
+  /** Ends the jail. A later `open` starts another one. */
+  async close(): Promise<void> {
+    await this.#opening?.catch(() => {})
+    await this.#current?.end()
+    this.#current = undefined
+  }
+
+  async #open(serviceEntry: string): Promise<JailProcess> {
+    const { file, execArgv = [], env = {}, readable } = this.#init
+    const paths = await readablePaths(this.execPath, serviceEntry, readable)
+    this.#current = await JailProcess.start({
+      file,
+      options: [...paths.flatMap(name => ['--ro', name]), ...this.#options()],
+      command: [this.execPath, ...execArgv, serviceEntry],
+      env: cleanEnvironment({ ...SERVICE_ENVIRONMENT, ...env }),
+      onNote: line => this.#onNote(line)
+    })
+    return this.#current
+  }
+
+  #options(): string[] {
+    const { user, cgroup, limits } = this.#init
+    const { memoryBytes = 0, openFiles = 0, processes = 0, cpu = 0 } = limits ?? {}
+    const option = (name: string, wanted: boolean, value: number | string) =>
+      wanted ? [name, String(value)] : []
+    const grouped = cgroup !== undefined
+    return [
+      ...(user === undefined ? [] : ['--user', `${user.uid}:${user.gid}`]),
+      ...option('--nofile', openFiles > 0, openFiles),
+      ...option('--data-bytes', memoryBytes > 0, memoryBytes + RESERVED_BYTES),
+      ...option('--cgroup', grouped, cgroup ?? ''),
+      ...option('--memory-max', grouped && memoryBytes > 0, memoryBytes),
+      ...option('--pids-max', grouped && processes > 0, processes),
+      ...option(
+        '--cpu-max',
+        grouped && cpu > 0,
+        `${Math.round(cpu * CPU_PERIOD_US)} ${CPU_PERIOD_US}`
+      )
+    ]
+  }
+}

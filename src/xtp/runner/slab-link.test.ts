@@ -1,0 +1,116 @@
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import net, { type Socket } from 'node:net'
+import { after, before, test } from 'node:test'
+import { SlabLink } from './slab-link.ts'
+
+let server: net.Server
+// abstract: nothing is left in the file system
+const PATH = `\0xtp-slab-link-test-${process.pid}`
+
+before(async () => {
+  server = net.createServer({ allowHalfOpen: true, pauseOnConnect: true }).listen(PATH)
+  await once(server, 'listening')
+})
+after(() => server.close())
+
+async function connect(): Promise<{ link: SlabLink; remote: Socket }> {
+  const accepted = once(server, 'connection')
+  const link = new SlabLink(PATH, Buffer.from('tag'))
+  const [remote] = (await accepted) as [Socket]
+  remote.on('error', () => {})
+  return { link, remote }
+}
+
+function collect(link: SlabLink) {
+  const seen = {
+    chunks: [] as Uint8Array[],
+    drains: 0,
+    end: Promise.withResolvers<Error | undefined>()
+  }
+  link.attach({
+    onData: bytes => seen.chunks.push(bytes),
+    onDrain: () => {
+      seen.drains += 1
+    },
+    onEnd: error => seen.end.resolve(error)
+  })
+  return seen
+}
+
+test('what was read stays as it was, however much follows', async () => {
+  const { link, remote } = await connect()
+  const seen = collect(link)
+  const sent = Buffer.alloc(9_000_000)
+  for (let i = 0; i < sent.length; i += 4) {
+    sent.writeUInt32LE(i, i)
+  }
+  remote.write(sent.subarray(0, 3))
+  remote.end(sent.subarray(3))
+  assert.equal(await seen.end.promise, undefined)
+  assert.deepEqual(Buffer.concat(seen.chunks), sent)
+  const largest = Math.max(...seen.chunks.map(chunk => chunk.byteLength))
+  assert.ok(largest > 65_536 && largest <= 262_144, `the largest read was ${largest}`)
+  await link.ended
+})
+
+test('small reads share a slab', async () => {
+  const { link, remote } = await connect()
+  const seen = collect(link)
+  for (let i = 0; i < 20; i++) {
+    remote.write(`message ${i};`)
+    await new Promise(resolve => setTimeout(resolve, 2))
+  }
+  remote.end()
+  await seen.end.promise
+  assert.ok(seen.chunks.length > 1)
+  assert.equal(new Set(seen.chunks.map(chunk => chunk.buffer)).size, 1)
+})
+
+test('the first bytes lead, and nothing is read before attach', async () => {
+  const { link, remote } = await connect()
+  remote.write('early')
+  link.sink.write('behind')
+  let text = ''
+  remote.on('data', bytes => {
+    text += bytes
+  })
+  remote.resume()
+  while (text !== 'tagbehind') {
+    await new Promise(resolve => setTimeout(resolve, 2))
+  }
+  const seen = collect(link)
+  remote.end()
+  await seen.end.promise
+  assert.equal(Buffer.concat(seen.chunks).toString(), 'early')
+})
+
+test('a full sink drains', async () => {
+  const { link, remote } = await connect()
+  const seen = collect(link)
+  link.sink.write(Buffer.alloc(8_000_000))
+  let length = 0
+  remote.on('data', bytes => {
+    length += bytes.length
+  })
+  remote.resume()
+  while (length < 8_000_003) {
+    await new Promise(resolve => setTimeout(resolve, 2))
+  }
+  await new Promise(resolve => setTimeout(resolve, 2))
+  assert.ok(seen.drains > 0)
+  link.destroy()
+  await seen.end.promise
+})
+
+test('nobody there, or gone before attach: an end, not an uncaught error', async () => {
+  const nobody = new SlabLink('\0xtp-slab-link-test-nobody', Buffer.from('tag'))
+  const seen = collect(nobody)
+  assert.equal(((await seen.end.promise) as NodeJS.ErrnoException).code, 'ECONNREFUSED')
+  const { link, remote } = await connect()
+  remote.destroy()
+  link.sink.write('x')
+  link.destroy()
+  await link.ended
+  await collect(link).end.promise
+})

@@ -1,0 +1,158 @@
+// Services that hang, crash, or use up everything: each is a typed event, and the transport works again.
+import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import fs from 'node:fs'
+import { after, before, describe, test } from 'node:test'
+import type { XtpClient, XtpConnection, XtpError, XtpInit } from 'xtp'
+import { type AttackPackage, attackPackage } from '../support/attack-package.ts'
+import { createClient } from '../support/clients.ts'
+import { enemyClient } from '../support/enemy.ts'
+import { rss, until } from '../support/processes.ts'
+import { cannotRun } from './must-work.ts'
+
+const BOMBS = ['memory', 'fork', 'descriptors', 'spin', 'segv', 'abort']
+const MIB = 2 ** 20
+
+/** Stops one thread as a debugger does, until its process is gone. */
+function stopThread(pid: number, name: string): void {
+  const tid = fs
+    .readdirSync(`/proc/${pid}/task`)
+    .find(task => fs.readFileSync(`/proc/${pid}/task/${task}/comm`, 'utf8').trim() === name)
+  const program = `
+import ctypes, os
+libc = ctypes.CDLL(None, use_errno=True)
+for request in (0x4206, 0x4207):  # PTRACE_SEIZE, PTRACE_INTERRUPT
+    if libc.ptrace(request, ${tid}, None, None) != 0:
+        raise OSError(ctypes.get_errno(), 'ptrace')
+while True:
+    try:
+        os.waitpid(${tid}, 0x40000000)  # __WALL; its end is reported as well
+    except ChildProcessError:
+        break
+`
+  spawn('/usr/bin/python3', ['-c', program], { stdio: ['ignore', 'ignore', 'inherit'] })
+}
+
+describe('a service that', { timeout: 120_000 }, () => {
+  let enemy: AttackPackage
+  let dialer: XtpClient
+
+  before(async () => {
+    enemy = await attackPackage()
+    dialer = createClient()
+  })
+  after(async () => {
+    await dialer.stop()
+    enemy.remove()
+  })
+
+  /** Lets it happen, gives the error, and sees to it that the same port serves again. */
+  async function explode(plan: Record<string, number>, init: XtpInit = {}): Promise<XtpError> {
+    enemy.arm(true)
+    const client = enemyClient(
+      enemy.entry,
+      {
+        settings: plan,
+        restart: { initialDelayMs: 1, onCompromise: 'restart' },
+        heartbeatIntervalMs: 60_000,
+        ...init
+      },
+      () => {}
+    )
+    try {
+      const lost = Promise.withResolvers<XtpError>()
+      client.addEventListener('service:lost', ({ detail }) => lost.resolve(detail))
+      const inbound = Promise.withResolvers<XtpConnection>()
+      const listener = client.createListener({ onConnection: c => inbound.resolve(c) })
+      await listener.listen('/ip4/127.0.0.1/udp/0/utp')
+      const [address] = listener.getAddrs()
+      enemy.arm(false)
+      const error = await lost.promise
+      await until('it listens again', () => client.status().listeners === 1, 10_000)
+      assert.deepEqual(listener.getAddrs(), [address])
+      const out = await dialer.dial(address as never)
+      await inbound.promise
+      out.abort(new Error('enough'))
+      return error
+    } finally {
+      await client.stop()
+    }
+  }
+
+  test('hangs: its heartbeat finds it', async () => {
+    const error = await explode(
+      { test_bomb: BOMBS.indexOf('spin') },
+      { heartbeatIntervalMs: 100, heartbeatTimeoutMs: 500 }
+    )
+    assert.equal(error.code, 'ERR_XTP_SERVICE_LOST')
+    assert.deepEqual(error.details, { thread: 'js' })
+  })
+
+  test('has a thread for input and output that hangs: told apart from hung JavaScript', async t => {
+    if (process.getuid?.() !== 0) {
+      cannotRun(t, 'only root may stop one thread of another process')
+      return
+    }
+    const client = createClient({
+      restart: { initialDelayMs: 1 },
+      heartbeatIntervalMs: 200,
+      heartbeatTimeoutMs: 2_000
+    })
+    try {
+      const lost = Promise.withResolvers<XtpError>()
+      client.addEventListener('service:lost', ({ detail }) => lost.resolve(detail))
+      const listener = client.createListener({ onConnection: () => {} })
+      await listener.listen('/ip4/127.0.0.1/udp/0/utp')
+      stopThread(client.status().pid as number, 'xtp-io')
+      const error = await lost.promise
+      assert.equal(error.code, 'ERR_XTP_SERVICE_LOST')
+      assert.deepEqual(error.details, { thread: 'io' })
+      await until('it listens again', () => client.status().listeners === 1, 10_000)
+    } finally {
+      await client.stop()
+    }
+  })
+
+  for (const kind of ['segv', 'abort']) {
+    test(`crashes (${kind})`, async () => {
+      const error = await explode({ test_bomb: BOMBS.indexOf(kind) })
+      assert.equal(error.code, 'ERR_XTP_SERVICE_LOST')
+      const { signal } = error as unknown as { signal: string }
+      assert.equal(signal, kind === 'segv' ? 'SIGSEGV' : 'SIGABRT')
+    })
+  }
+
+  for (const [what, plan] of [
+    ['native memory', { test_bomb: BOMBS.indexOf('memory') }],
+    ['memory of JavaScript', { test_js_memory: 1 }]
+  ] as const) {
+    test(`uses up ${what}`, async () => {
+      const error = await explode(plan, { limits: { memoryBytes: 256 * MIB } })
+      // the watch is there first, or the allocator at the hard limit behind it
+      const codes = ['ERR_XTP_LIMIT_EXCEEDED', 'ERR_XTP_SERVICE_LOST']
+      assert.ok(codes.includes(error.code), error.message)
+      if (error.code === 'ERR_XTP_LIMIT_EXCEEDED') {
+        assert.equal(error.details?.limit, 'memoryBytes')
+        assert.equal(error.details?.allowed, 256 * MIB)
+      } else {
+        assert.equal((error as unknown as { signal: string }).signal, 'SIGABRT')
+      }
+    })
+  }
+
+  test('starts processes: it cannot, and ends', async () => {
+    const error = await explode({ test_bomb: BOMBS.indexOf('fork') })
+    assert.equal(error.code, 'ERR_XTP_SERVICE_LOST')
+    assert.equal((error as unknown as { exitCode: number }).exitCode, 1)
+  })
+
+  test('floods its log: the memory of this process stays what it was', async () => {
+    const before = rss()
+    const error = await explode(
+      { test_flood_log: 1 },
+      { heartbeatIntervalMs: 500, heartbeatTimeoutMs: 1_000 }
+    )
+    assert.equal(error.code, 'ERR_XTP_SERVICE_LOST')
+    assert.ok(rss() < before + 200 * MIB, `${before} → ${rss()}`)
+  })
+})

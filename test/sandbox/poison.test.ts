@@ -1,0 +1,89 @@
+// A service that was taken over tries to spoil its kept socket for those that come after it. Whatever it
+// did, the next incarnation serves on the same port.
+import assert from 'node:assert/strict'
+import { createRequire } from 'node:module'
+import path from 'node:path'
+import { after, before, describe, test } from 'node:test'
+import type { XtpClient, XtpConnection } from 'xtp'
+import { type AttackPackage, attackPackage } from '../support/attack-package.ts'
+import { Pattern, receivePattern, sendPattern } from '../support/bytes.ts'
+import { createClient } from '../support/clients.ts'
+import { enemyClient, type Said } from '../support/enemy.ts'
+import { until } from '../support/processes.ts'
+import { cannotRun } from './must-work.ts'
+
+const ADDON = '../../build/native/native/attacks/xtp_attacks.node'
+const poisons: string[] = createRequire(import.meta.url)(
+  path.resolve(import.meta.dirname, ADDON)
+).poisons()
+/** What the filter leaves to a service; all else must have been refused. */
+const PERMITTED = new Set([
+  'IP_MTU_DISCOVER',
+  'IP_RECVERR',
+  'UDP_SEGMENT',
+  'UDP_GRO',
+  'blocking',
+  'asynchronous',
+  'flood',
+  'copies',
+  'close'
+])
+
+describe('a poisoned socket', { timeout: 120_000 }, () => {
+  let enemy: AttackPackage
+  let dialer: XtpClient
+
+  before(async () => {
+    enemy = await attackPackage()
+    dialer = createClient()
+  })
+  after(async () => {
+    await dialer.stop()
+    enemy.remove()
+  })
+
+  for (const [index, kind] of poisons.entries()) {
+    test(kind, async t => {
+      enemy.arm(true)
+      const did = Promise.withResolvers<Said>()
+      const client = enemyClient(
+        enemy.entry,
+        { settings: { test_poison: index }, restart: { initialDelayMs: 1, budget: 1000 } },
+        said => said.name !== undefined && did.resolve(said)
+      )
+      try {
+        const inbound = Promise.withResolvers<XtpConnection>()
+        const listener = client.createListener({ onConnection: c => inbound.resolve(c) })
+        await listener.listen('/ip4/127.0.0.1/udp/0/utp')
+        const { level } = client.status().sandbox as { level: string }
+        if (level === 'L0') {
+          cannotRun(t, 'no sandbox here, and so no kept socket')
+          return
+        }
+        client.addEventListener('service:lost', ({ detail }) =>
+          did.resolve({ name: kind, possible: false, detail: detail.message })
+        )
+        const { possible, detail } = await did.promise
+        assert.equal(possible, PERMITTED.has(kind), `${kind}: ${detail}`)
+        const [address] = listener.getAddrs()
+        const { pid } = client.status()
+        enemy.arm(false)
+        if (pid !== undefined && client.status().crashes === 0) {
+          process.kill(pid, 'SIGKILL')
+        }
+        await until('the next incarnation', () => {
+          const now = client.status()
+          return now.state === 'running' && now.pid !== pid && now.listeners === 1
+        })
+        assert.deepEqual(listener.getAddrs(), [address])
+        const out = await dialer.dial(address as never)
+        const pattern = new Pattern(index)
+        const sent = sendPattern(out, pattern, 300_000)
+        await Promise.all([sent, receivePattern(await inbound.promise, pattern, 300_000)])
+        await out.close()
+      } finally {
+        await client.stop()
+      }
+    })
+  }
+})

@@ -1,0 +1,58 @@
+// Makes a package of a service with an enemy inside (test/fixtures/attack-main.ts), in a temporary
+// folder that every user may read.
+import fs from 'node:fs'
+import os from 'node:os'
+import path from 'node:path'
+import { build } from 'esbuild'
+
+const ROOT = path.resolve(import.meta.dirname, '../..')
+const ADDON = path.join(ROOT, 'build/native/native/attacks/xtp_attacks.node')
+
+export interface AttackPackage {
+  /** For the client's `serviceEntry`. */
+  entry: string
+  /** A folder that everybody may write. */
+  writable: string
+  /** Whether services that start from now on act. */
+  arm(on: boolean): void
+  remove(): void
+}
+
+export async function attackPackage(context: object = {}): Promise<AttackPackage> {
+  const dir = fs.mkdtempSync(path.join(os.tmpdir(), 'xtp-attack-'))
+  const writable = path.join(dir, 'writable')
+  const prebuilds = path.join(dir, 'prebuilds')
+  for (const folder of [writable, prebuilds]) {
+    fs.mkdirSync(folder)
+  }
+  fs.chmodSync(dir, 0o755)
+  fs.chmodSync(writable, 0o777)
+  const platform = path.join(ROOT, `src/xtp-utp/prebuilds/${process.platform}-${process.arch}`)
+  const [utp] = fs.readdirSync(platform).filter(name => name.endsWith('.node'))
+  fs.copyFileSync(path.join(platform, utp as string), path.join(prebuilds, 'utp.node'))
+  fs.copyFileSync(ADDON, path.join(prebuilds, 'attacks.node'))
+  const packageFile = path.join(dir, 'package.json')
+  fs.writeFileSync(packageFile, '{ "type": "module" }')
+  fs.writeFileSync(
+    path.join(prebuilds, 'context.json'),
+    JSON.stringify({ packageFile, writable, ...context })
+  )
+  const entry = path.join(dir, 'dist/service.js')
+  await build({
+    entryPoints: [path.join(ROOT, 'test/fixtures/attack-main.ts')],
+    outfile: entry,
+    bundle: true,
+    platform: 'node',
+    format: 'esm',
+    target: 'node22',
+    conditions: ['xtp:source'],
+    banner: {
+      js: "import { createRequire as r } from 'node:module'\nconst require = r(import.meta.url)"
+    },
+    logLevel: 'warning'
+  })
+  const disarmed = path.join(prebuilds, 'disarmed')
+  const arm = (on: boolean) =>
+    on ? fs.rmSync(disarmed, { force: true }) : fs.writeFileSync(disarmed, '')
+  return { entry, writable, arm, remove: () => fs.rmSync(dir, { recursive: true, force: true }) }
+}
