@@ -40,6 +40,7 @@ const sandbox = {
   strict: process.env.XTP_TEST_STRICT === '1'
 }
 const sandboxed = () => utp({ sandbox })
+const sandboxedQuic = () => quic({ sandbox })
 
 suite('@libp2p/tcp, IPv4', tcp, TCP, '/ip4/127.0.0.1/tcp/0')
 suite('xtp-utp, IPv4', sandboxed, UTP, '/ip4/127.0.0.1/udp/0/utp')
@@ -50,5 +51,5 @@ if (missing) {
   console.log(`xtp-quic is skipped: ${missing}`)
 }
 const own = { options: {}, run: missing ? describe.skip : describe }
-suite('xtp-quic, IPv4', quic, QUIC, '/ip4/127.0.0.1/udp/0/quic-v1', own)
-suite('xtp-quic, IPv6', quic, QUIC, '/ip6/::1/udp/0/quic-v1', own)
+suite('xtp-quic, IPv4', sandboxedQuic, QUIC, '/ip4/127.0.0.1/udp/0/quic-v1', own)
+suite('xtp-quic, IPv6', sandboxedQuic, QUIC, '/ip6/::1/udp/0/quic-v1', own)

@@ -5,6 +5,7 @@ import { type Ping, ping } from '@libp2p/ping'
 import type { Multiaddr } from '@multiformats/multiaddr'
 import { createLibp2p, type Libp2p } from 'libp2p'
 import { type QuicInit, quic } from 'xtp-quic'
+import { testSandbox } from './sandbox.ts'
 
 export const QUIC4 = '/ip4/127.0.0.1/udp/0/quic-v1'
 export const QUIC6 = '/ip6/::1/udp/0/quic-v1'
@@ -23,7 +24,7 @@ export async function createQuicNode(options: QuicNodeOptions = {}): Promise<Qui
   const { listen = [], init, independent = false } = options
   return createLibp2p({
     addresses: { listen },
-    transports: [independent ? quinn() : quic(init)],
+    transports: [independent ? quinn() : quic({ sandbox: testSandbox(), ...init })],
     services: { identify: identify(), ping: ping() },
     connectionMonitor: { enabled: false },
     connectionGater: { denyDialMultiaddr: () => false },

@@ -19,8 +19,8 @@ const DUPLEX = '/test/duplex/1.0.0'
 const ECHO = '/test/echo/1.0.0'
 const HOLD = '/test/hold/1.0.0'
 const MANY = { maxInboundStreams: 100_000, maxOutboundStreams: 100_000 }
-/** A dial gives its caller an answer within this, measured with room for a busy machine. */
-const SIGNAL_MS = 50
+/** A dial answers its signal at once, and a busy machine within this. */
+const ANSWER_MS = 1_000
 
 describe('transfers over xtp-quic', { skip: quicAddonMissing() ?? false }, () => {
   let listener: QuicNode
@@ -203,21 +203,25 @@ describe('transfers over xtp-quic', { skip: quicAddonMissing() ?? false }, () =>
     const silent = createSocket('udp4')
     silent.bind(0, '127.0.0.1')
     await once(silent, 'listening')
-    const address = `/ip4/127.0.0.1/udp/${silent.address().port}/quic-v1`
-    const { client } = transportOf(dialer)
-    const controller = new AbortController()
-    const dialling = client.dial(address, { signal: controller.signal })
-    await new Promise(resolve => setTimeout(resolve, 300))
-    const start = performance.now()
-    controller.abort(new Error('enough'))
-    await assert.rejects(dialling, /enough/)
-    assert.ok(performance.now() - start < 20 * SIGNAL_MS, `${performance.now() - start} ms`)
     const quick = await createQuicNode({ init: { dialTimeoutMs: 300 } })
-    await assert.rejects(transportOf(quick).client.dial(address), error =>
-      isXtpError(error, 'ERR_XTP_CONNECTION_TIMED_OUT')
-    )
-    await quick.stop()
-    silent.close()
+    try {
+      const address = `/ip4/127.0.0.1/udp/${silent.address().port}/quic-v1`
+      const { client } = transportOf(dialer)
+      const controller = new AbortController()
+      const dialling = client.dial(address, { signal: controller.signal })
+      dialling.catch(() => {})
+      await new Promise(resolve => setTimeout(resolve, 300))
+      const start = performance.now()
+      controller.abort(new Error('enough'))
+      await assert.rejects(dialling, /enough/)
+      assert.ok(performance.now() - start < ANSWER_MS, `${performance.now() - start} ms`)
+      await assert.rejects(transportOf(quick).client.dial(address), error =>
+        isXtpError(error, 'ERR_XTP_CONNECTION_TIMED_OUT')
+      )
+    } finally {
+      await quick.stop()
+      silent.close()
+    }
   })
 
   it('fails a transfer whose service is killed, on both sides, and comes back on the same port', async () => {
