@@ -16,7 +16,7 @@ const jails = (pid?: number) => children(pid).filter(({ command }) => command.in
 
 describe('death', { timeout: 300_000 }, () => {
   it('of the launcher: the service is gone, and another one listens on the same port', async t => {
-    const server = createClient({ restart: { initialDelayMs: 10, budget: 1000 } })
+    const server = createClient({ restart: { initialDelayMs: 10, maxDelayMs: 100, budget: 1000 } })
     const client = createClient()
     try {
       let inbound: (connection: XtpConnection) => void = () => {}
@@ -28,8 +28,9 @@ describe('death', { timeout: 300_000 }, () => {
         return
       }
       for (let round = 0; round < counts.kills; round++) {
-        const [jail] = jails()
         const { pid } = server.status()
+        // the client has one, too
+        const jail = jails().find(jail => tree(jail.pid).includes(pid as number))
         process.kill(jail?.pid as number, 'SIGKILL')
         await until('the service is gone', () => !isAlive(pid as number))
         await until(
