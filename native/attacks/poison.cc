@@ -34,6 +34,16 @@ Outcome Connect(int fd) {
       connect(fd, reinterpret_cast<sockaddr*>(&nobody), sizeof nobody));
 }
 
+// What the next service sends would go along to where this one wanted.
+Outcome Begin(int fd) {
+  sockaddr_in nobody = {};
+  nobody.sin_family = AF_INET;
+  nobody.sin_port = htons(9);
+  nobody.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  return Tried(sendto(fd, "x", 1, MSG_MORE,
+                      reinterpret_cast<sockaddr*>(&nobody), sizeof nobody));
+}
+
 // Itself as its own flooder: the receive buffer is full when it dies.
 Outcome Flood(int fd) {
   sockaddr_storage self = {};
@@ -90,6 +100,7 @@ std::vector<Poison> Poisons() {
       {"asynchronous",
        [](int fd) { return Tried(fcntl(fd, F_SETFL, O_ASYNC | O_NONBLOCK)); }},
       {"owner", [](int fd) { return Tried(fcntl(fd, F_SETOWN, getppid())); }},
+      {"a datagram begun", Begin},
       {"flood", Flood},
       {"copies", Copies},
       {"close", Close},

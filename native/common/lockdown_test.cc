@@ -23,6 +23,7 @@
 #include <atomic>
 #include <cerrno>
 #include <cstdio>
+#include <cstdlib>
 #include <functional>
 #include <string>
 #include <thread>
@@ -168,6 +169,63 @@ TEST(KeptOptionsWork) {
                Error(setsockopt(udp, IPPROTO_IP, IP_MTU_DISCOVER, &probe, 4));
       }),
       0);
+}
+
+// A begun datagram stays in a socket that others hold, and takes their next
+// bytes to its own address.
+TEST(NoDatagramIsBegunAndLeft) {
+  const auto bound = [](sockaddr_in* address) {
+    const int fd = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK, 0);
+    *address = {};
+    address->sin_family = AF_INET;
+    address->sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socklen_t length = sizeof *address;
+    if (bind(fd, reinterpret_cast<sockaddr*>(address), length) != 0 ||
+        getsockname(fd, reinterpret_cast<sockaddr*>(address), &length) != 0) {
+      std::abort();
+    }
+    return fd;
+  };
+  sockaddr_in self, right, wrong;
+  const int reader = bound(&right);
+  const int thief = bound(&wrong);
+  const auto send_to = [](int fd, const sockaddr_in& to, int flags) {
+    return sendto(fd, "x", 1, flags, reinterpret_cast<const sockaddr*>(&to),
+                  sizeof to);
+  };
+  for (const bool locked : {false, true}) {
+    const int kept = bound(&self);
+    const auto begin = [&] { return Error(send_to(kept, wrong, MSG_MORE)); };
+    CHECK_EQ(locked ? Locked(begin) : Run(begin), locked ? EPERM : 0);
+    CHECK_EQ(send_to(kept, right, 0), 1);  // the next service
+    char bytes[4];
+    CHECK_EQ(recv(reader, bytes, sizeof bytes, 0), locked ? 1 : -1);
+    CHECK_EQ(recv(thief, bytes, sizeof bytes, 0), locked ? -1 : 2);
+    close(kept);
+  }
+  // The other two ways to send, and each without the flag.
+  const int udp = bound(&self);
+  CHECK_EQ(Locked([&] {
+             iovec byte = {const_cast<char*>("x"), 1};
+             msghdr message = {};
+             message.msg_name = &right;
+             message.msg_namelen = sizeof right;
+             message.msg_iov = &byte;
+             message.msg_iovlen = 1;
+             mmsghdr messages[] = {{message, 0}};
+             int failed = 0;
+             failed += sendmsg(udp, &message, MSG_MORE) >= 0 || errno != EPERM;
+             failed +=
+                 sendmmsg(udp, messages, 1, MSG_MORE) >= 0 || errno != EPERM;
+             failed += sendmsg(udp, &message, 0) != 1;
+             failed += sendmmsg(udp, messages, 1, MSG_DONTWAIT) != 1;
+             failed += send_to(udp, right, 0) != 1;
+             return failed;
+           }),
+           0);
+  close(reader);
+  close(thief);
+  close(udp);
 }
 
 TEST(DeadlyCalls) {

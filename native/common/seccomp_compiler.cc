@@ -111,6 +111,12 @@ void Body(const Entry& entry, uint32_t pid, Program* program) {
       }
       program->Return(entry.otherwise);
       return;
+    case When::kWithoutBits:
+      program->LoadLow(entry.argument);
+      for (size_t i = 0; i < entry.count; i++) {
+        program->ReturnIfAnyBit(entry.values[i], entry.otherwise);
+      }
+      break;
     case When::kThread:
       program->LoadLow(0);
       program->ReturnIfAnyBit(~kPermitted, entry.otherwise);

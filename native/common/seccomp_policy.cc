@@ -7,6 +7,7 @@
 #include <netinet/udp.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 
 #ifndef UDP_SEGMENT
@@ -24,6 +25,9 @@ namespace {
 
 constexpr uint32_t kFcntl[] = {F_GETFL, F_SETFL, F_GETFD, F_SETFD,
                                F_DUPFD_CLOEXEC};
+// MSG_MORE: a datagram that is begun stays in the kept socket, and takes what
+// the next service sends to where this one wanted.
+constexpr uint32_t kSendFlags[] = {MSG_MORE};
 constexpr uint32_t kIoctl[] = {FIONBIO, FIONREAD, FIOCLEX};
 constexpr uint32_t kPrctl[] = {PR_SET_NAME, PR_GET_NAME, PR_SET_VMA,
                                PR_GET_DUMPABLE, PR_GET_SECCOMP};
@@ -71,6 +75,11 @@ constexpr size_t Count(const uint32_t (&)[N]) {
     SYS_##name, #name, reason, Action::kAllow, When::kOneOf, otherwise, \
         argument, values, nullptr, Count(values)                        \
   }
+#define ALLOW_WITHOUT(name, argument, values, otherwise, reason)              \
+  {                                                                           \
+    SYS_##name, #name, reason, Action::kAllow, When::kWithoutBits, otherwise, \
+        argument, values, nullptr, Count(values)                              \
+  }
 
 constexpr char kData[] = "data link, control link and UDP";
 constexpr char kLoop[] = "libuv's loop and the I/O thread wait";
@@ -90,17 +99,17 @@ constexpr char kKernel[] = "parts of the kernel that nothing here needs";
 constexpr Entry kEntries[] = {
     // --- per batch of packets or bytes
     ALLOW(recvmmsg, kData),
-    ALLOW(sendmmsg, kData),
+    ALLOW_WITHOUT(sendmmsg, 3, kSendFlags, Action::kDeny, kData),
     ALLOW(ppoll, kLoop),
     ALLOW(sched_yield, kLoop),
-    ALLOW(sendto, kData),
+    ALLOW_WITHOUT(sendto, 3, kSendFlags, Action::kDeny, kData),
     ALLOW(recvfrom, kData),
     ALLOW(read, kData),
     ALLOW(write, kData),
     ALLOW(futex, kThreads),
     ALLOW(epoll_pwait, kLoop),
     ALLOW(recvmsg, kData),
-    ALLOW(sendmsg, kData),
+    ALLOW_WITHOUT(sendmsg, 2, kSendFlags, Action::kDeny, kData),
     ALLOW(readv, kData),
     ALLOW(writev, kData),
     ALLOW(epoll_ctl, kLoop),

@@ -21,6 +21,7 @@ enum class Action : uint8_t {
 enum class When : uint8_t {
   kAlways,
   kOneOf,         // argument `argument` is one of `values`
+  kWithoutBits,   // argument `argument` has none of the bits of `values`
   kThread,        // clone() of a thread, without a new namespace
   kOwnProcess,    // argument 0 is this process
   kOnlyRead,      // prlimit64 of this process that sets nothing
