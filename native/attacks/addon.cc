@@ -125,7 +125,7 @@ napi_value JsLentSocket(napi_env env, napi_callback_info) {
     if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &length) == 0 &&
         type == SOCK_DGRAM &&
         getsockname(fd, reinterpret_cast<sockaddr*>(&name), &size) == 0 &&
-        name.ss_family == AF_INET) {
+        (name.ss_family == AF_INET || name.ss_family == AF_INET6)) {
       found = fd;
     }
   }
@@ -158,6 +158,7 @@ napi_value JsBomb(napi_env env, napi_callback_info info) {
   }
   if (kind == "fork") ForkBomb();
   if (kind == "descriptors") {
+    // their limit is the end of it
     while (dup(2) >= 0) {
     }
   }

@@ -22,11 +22,25 @@ const PERMITTED = new Set([
   'IP_RECVERR',
   'UDP_SEGMENT',
   'UDP_GRO',
+  'permitted options at 0',
+  'permitted options at 1',
+  'permitted options at 65535',
+  'blocking by ioctl',
   'blocking',
   'asynchronous',
   'flood',
+  'flood others',
   'copies',
+  'copies and close',
   'close'
+])
+/** An IPv6 socket has options of its own. */
+const ALSO_IPV6 = /option|shutdown|^connect|^bind|^close/
+const V4 = '/ip4/127.0.0.1/udp/0/utp'
+const V6 = '/ip6/::1/udp/0/utp'
+const CASES = poisons.flatMap((kind, index) => [
+  { kind, index, at: V4, title: kind },
+  ...(ALSO_IPV6.test(kind) ? [{ kind, index, at: V6, title: `${kind}, IPv6` }] : [])
 ])
 
 describe('a poisoned socket', { timeout: 120_000 }, () => {
@@ -42,8 +56,8 @@ describe('a poisoned socket', { timeout: 120_000 }, () => {
     enemy.remove()
   })
 
-  for (const [index, kind] of poisons.entries()) {
-    test(kind, async t => {
+  for (const { kind, index, at, title } of CASES) {
+    test(title, async t => {
       enemy.arm(true)
       const did = Promise.withResolvers<Said>()
       const client = enemyClient(
@@ -54,7 +68,7 @@ describe('a poisoned socket', { timeout: 120_000 }, () => {
       try {
         const inbound = Promise.withResolvers<XtpConnection>()
         const listener = client.createListener({ onConnection: c => inbound.resolve(c) })
-        await listener.listen('/ip4/127.0.0.1/udp/0/utp')
+        await listener.listen(at)
         const { level } = client.status().sandbox as { level: string }
         if (level === 'L0') {
           cannotRun(t, 'no sandbox here, and so no kept socket')

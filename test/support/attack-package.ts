@@ -13,6 +13,8 @@ export interface AttackPackage {
   entry: string
   /** A folder that everybody may write. */
   writable: string
+  /** Whether the addon of uTP is one that can be loaded. */
+  breakAddon(broken: boolean): void
   /** Whether services that start from now on act. */
   arm(on: boolean): void
   remove(): void
@@ -29,7 +31,9 @@ export async function attackPackage(context: object = {}): Promise<AttackPackage
   fs.chmodSync(writable, 0o777)
   const platform = path.join(ROOT, `src/xtp-utp/prebuilds/${process.platform}-${process.arch}`)
   const [utp] = fs.readdirSync(platform).filter(name => name.endsWith('.node'))
-  fs.copyFileSync(path.join(platform, utp as string), path.join(prebuilds, 'utp.node'))
+  const addon = path.join(prebuilds, 'utp.node')
+  const whole = path.join(platform, utp as string)
+  fs.copyFileSync(whole, addon)
   fs.copyFileSync(ADDON, path.join(prebuilds, 'attacks.node'))
   const packageFile = path.join(dir, 'package.json')
   fs.writeFileSync(packageFile, '{ "type": "module" }')
@@ -54,5 +58,15 @@ export async function attackPackage(context: object = {}): Promise<AttackPackage
   const disarmed = path.join(prebuilds, 'disarmed')
   const arm = (on: boolean) =>
     on ? fs.rmSync(disarmed, { force: true }) : fs.writeFileSync(disarmed, '')
-  return { entry, writable, arm, remove: () => fs.rmSync(dir, { recursive: true, force: true }) }
+  const breakAddon = (broken: boolean) => {
+    // another file: a running service may have the old one mapped
+    fs.rmSync(addon)
+    if (broken) {
+      fs.writeFileSync(addon, 'not a library')
+    } else {
+      fs.copyFileSync(whole, addon)
+    }
+  }
+  const remove = () => fs.rmSync(dir, { recursive: true, force: true })
+  return { entry, writable, breakAddon, arm, remove }
 }
