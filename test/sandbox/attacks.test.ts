@@ -86,6 +86,12 @@ describe('attacks from inside a service', { timeout: 300_000 }, () => {
         columns.set(`${who}, ${level}`, results)
         const names = Object.keys(results)
         assert.ok(names.length >= 60, `only ${names.length} were tried`)
+        // a crash of the attempt itself would look as if it had been stopped
+        const deaths = Object.values(results).filter(({ detail }) => detail.startsWith('killed'))
+        assert.deepEqual(
+          deaths.filter(({ detail }) => level === 'L0' || detail !== 'killed (SIGSYS)'),
+          []
+        )
         if (level === 'L0') {
           // or the battery proves nothing
           const least = who === 'root' ? 55 : 25

@@ -6,8 +6,8 @@ import { after, before, describe, test } from 'node:test'
 import type { XtpClient, XtpConnection, XtpError, XtpInit } from 'xtp'
 import { type AttackPackage, attackPackage } from '../support/attack-package.ts'
 import { createClient } from '../support/clients.ts'
-import { enemyClient } from '../support/enemy.ts'
-import { rss, until } from '../support/processes.ts'
+import { enemyClient, type Said } from '../support/enemy.ts'
+import { openFds, rss, until } from '../support/processes.ts'
 import { cannotRun } from './must-work.ts'
 
 const BOMBS = ['memory', 'fork', 'descriptors', 'spin', 'segv', 'abort']
@@ -46,10 +46,8 @@ describe('a service that', { timeout: 120_000 }, () => {
     enemy.remove()
   })
 
-  /** Lets it happen, gives the error, and sees to it that the same port serves again. */
-  async function explode(plan: Record<string, number>, init: XtpInit = {}): Promise<XtpError> {
-    enemy.arm(true)
-    const client = enemyClient(
+  const armed = (plan: Record<string, number>, init: XtpInit = {}, onSaid?: (said: Said) => void) =>
+    enemyClient(
       enemy.entry,
       {
         settings: plan,
@@ -57,8 +55,35 @@ describe('a service that', { timeout: 120_000 }, () => {
         heartbeatIntervalMs: 60_000,
         ...init
       },
-      () => {}
+      onSaid ?? (() => {})
     )
+
+  /** A first start that fails: its error, and that the same client works once the cause is gone. */
+  async function failToStart(client: XtpClient, mend: () => void): Promise<XtpError> {
+    try {
+      const inbound = Promise.withResolvers<XtpConnection>()
+      const listener = client.createListener({ onConnection: c => inbound.resolve(c) })
+      let failed: XtpError | undefined
+      await listener.listen('/ip4/127.0.0.1/udp/0/utp').catch(error => {
+        failed = error
+      })
+      assert.ok(failed, 'it started')
+      mend()
+      const second = client.createListener({ onConnection: c => inbound.resolve(c) })
+      await second.listen('/ip4/127.0.0.1/udp/0/utp')
+      const out = await dialer.dial(second.getAddrs()[0] as never)
+      await inbound.promise
+      out.abort(new Error('enough'))
+      return failed
+    } finally {
+      await client.stop()
+    }
+  }
+
+  /** Lets it happen, gives the error, and sees to it that the same port serves again. */
+  async function explode(plan: Record<string, number>, init: XtpInit = {}): Promise<XtpError> {
+    enemy.arm(true)
+    const client = armed(plan, init)
     try {
       const lost = Promise.withResolvers<XtpError>()
       client.addEventListener('service:lost', ({ detail }) => lost.resolve(detail))
@@ -140,10 +165,82 @@ describe('a service that', { timeout: 120_000 }, () => {
     })
   }
 
-  test('starts processes: it cannot, and ends', async () => {
-    const error = await explode({ test_bomb: BOMBS.indexOf('fork') })
-    assert.equal(error.code, 'ERR_XTP_SERVICE_LOST')
-    assert.equal((error as unknown as { exitCode: number }).exitCode, 1)
+  for (const [level, exitCode] of [
+    ['L0', 2],
+    ['L2', 1],
+    ['L3', 1]
+  ] as const) {
+    test(`starts processes: it ${level === 'L0' ? 'can' : 'cannot'} (${level})`, async t => {
+      const bomb = { test_bomb: BOMBS.indexOf('fork') }
+      let error: XtpError
+      try {
+        error = await explode(bomb, { sandbox: { level } })
+      } catch (reason) {
+        if ((reason as XtpError).code !== 'ERR_XTP_SANDBOX_UNAVAILABLE') {
+          throw reason
+        }
+        cannotRun(t, (reason as Error).message)
+        return
+      }
+      assert.equal(error.code, 'ERR_XTP_SERVICE_LOST')
+      assert.equal((error as unknown as { exitCode: number }).exitCode, exitCode)
+    })
+  }
+
+  test('uses up its descriptors: this process has all of its own, and the next service works', async () => {
+    enemy.arm(true)
+    const over = Promise.withResolvers<void>()
+    const client = armed(
+      { test_bomb: BOMBS.indexOf('descriptors') },
+      { limits: { openFiles: 128 }, dialTimeoutMs: 1_000 },
+      said => said.over && over.resolve()
+    )
+    try {
+      const listener = client.createListener({ onConnection: () => {} })
+      await listener.listen('/ip4/127.0.0.1/udp/0/utp')
+      const before = openFds()
+      await over.promise
+      const { pid, sandbox } = client.status()
+      assert.ok(openFds(pid) >= (sandbox?.level === 'L0' ? 1000 : 128), `${openFds(pid)} open`)
+      // a socket lent to it now cannot arrive
+      const failed = await client
+        .createListener({ onConnection: () => {} })
+        .listen('/ip4/127.0.0.1/udp/0/utp')
+        .then(
+          () => undefined,
+          error => error as XtpError
+        )
+      assert.equal(failed?.code, 'ERR_XTP_RESOURCE_EXHAUSTED')
+      enemy.arm(false)
+      process.kill(pid as number, 'SIGKILL')
+      await until(
+        'it listens again',
+        () => client.status().listeners === 1 && client.status().pid !== pid,
+        10_000
+      )
+      const out = await dialer.dial(listener.getAddrs()[0] as never)
+      out.abort(new Error('enough'))
+      await until('descriptors are given back', () => openFds() <= before)
+    } finally {
+      await client.stop()
+    }
+  })
+
+  test('never answers: the time for its start is over', async () => {
+    enemy.arm(true)
+    const client = armed({ test_hang_at_start: 1 }, { startTimeoutMs: 1_500 })
+    const error = await failToStart(client, () => enemy.arm(false))
+    assert.equal(error.code, 'ERR_XTP_SERVICE_START_FAILED')
+    assert.match(error.message, /1500 ms/)
+  })
+
+  test('cannot load its addon: the error says so, and its log says why', async () => {
+    enemy.breakAddon(true)
+    const client = armed({})
+    const error = await failToStart(client, () => enemy.breakAddon(false))
+    assert.equal(error.code, 'ERR_XTP_SERVICE_START_FAILED')
+    assert.match(error.message, /addon/)
+    assert.match(error.message, /utp\.node/)
   })
 
   test('floods its log: the memory of this process stays what it was', async () => {

@@ -30,7 +30,9 @@ const COUNTS = {
   /** Kills of the service, per control state. */
   kills: { short: 2, full: 25, sanitized: 1 },
   /** Kills of one service under load. */
-  loadKills: { short: 20, full: 500, sanitized: 5 }
+  loadKills: { short: 20, full: 500, sanitized: 5 },
+  /** Of the 120 ways in which parent, jail, init and service can die one after the other, one stopped. */
+  deathOrders: { short: 10, full: 120, sanitized: 2 }
 } satisfies Record<string, Record<(typeof TIERS)[number], number>>
 
 export const counts = Object.fromEntries(
