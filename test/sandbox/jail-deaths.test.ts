@@ -89,7 +89,12 @@ class Application {
     const child = spawn(process.execPath, [...conditions, program, phase], {
       stdio: ['ignore', 'pipe', 'inherit']
     })
-    const [line] = (await once(child.stdout, 'data')) as [Buffer]
+    const ended = once(child, 'close').then(([code, signal]) => {
+      throw new Error(`${phase}: the application ended by itself (${code ?? signal})`)
+    })
+    // its end is what the tests are about once it has spoken
+    ended.catch(() => {})
+    const [line] = await Promise.race([once(child.stdout, 'data'), ended])
     return new Application(child, JSON.parse(String(line)).service)
   }
 
