@@ -513,7 +513,8 @@ export class Supervisor<Session extends SupervisedSession> {
     const { name, runner } = this.#init
     const { logTail, pid } = incarnation
     const exit = current.exit ?? {}
-    const remedy = starting ? runner.diagnose(exit, logTail) : undefined
+    // our own SIGKILL must not read as one of the system's
+    const remedy = starting ? runner.diagnose(killed ? {} : exit, logTail) : undefined
     return deathError({ name, pid, ending: outcome, exit, killed, logTail, starting, remedy })
   }
 
