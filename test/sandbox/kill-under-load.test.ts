@@ -87,10 +87,17 @@ function peers(address: Multiaddr) {
   }
 }
 
-/** Dead at this moment; asked without letting the event loop turn, so nothing can have replaced it. */
+/**
+ * Dead at this moment, with all of its threads: its first thread is a zombie while the one for input and
+ * output may still take a datagram to its grave. Asked without letting the event loop turn, so nothing
+ * can have replaced it.
+ */
 function isDead(pid: number): boolean {
   try {
-    return /^State:\s+[ZX]/m.test(fs.readFileSync(`/proc/${pid}/status`, 'utf8'))
+    const threads = fs.readdirSync(`/proc/${pid}/task`)
+    return (
+      threads.length <= 1 && /^State:\s+[ZX]/m.test(fs.readFileSync(`/proc/${pid}/status`, 'utf8'))
+    )
   } catch {
     return true
   }
