@@ -120,7 +120,7 @@ class Application {
   }
 
   kill(): void {
-    this.#child.kill('SIGKILL')
+    assert.ok(this.#child.kill('SIGKILL'), 'the application ended by itself')
   }
 
   /** Within a second of now. */
