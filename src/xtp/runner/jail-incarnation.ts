@@ -10,8 +10,11 @@ import type { SocketLink } from './socket-link.ts'
 
 /** What a dead process left in its links and logs is read within this time. */
 const END_AFTER_EXIT_MS = 500
-/** A jail that has not told of an end for so long after SIGKILL hangs. */
-const KILL_WAIT_MS = 750
+/**
+ * A jail that has not told of an end for so long after SIGKILL hangs. On a machine whose processors are all taken an
+ * end can take seconds, and the kept sockets are lost with the jail: better too long than too short.
+ */
+const KILL_WAIT_MS = 10_000
 
 export interface JailLinks {
   control: SocketLink
