@@ -5,7 +5,7 @@ import path from 'node:path'
 import { fetchVendor } from './fetch-vendor.mjs'
 import { bin, Failure, files, fingerprint, has, root, run, unlessFresh } from './run.mjs'
 
-const VENDOR = { 'xtp-utp': 'libutp' }
+const VENDOR = { 'xtp-utp': 'libutp', 'xtp-quic': 'libquic' }
 
 export function checkTools() {
   const missing = []
@@ -31,6 +31,15 @@ export function addonFile(name) {
   const dir = `src/${name}/prebuilds/${process.platform}-${process.arch}`
   const libc = process.platform === 'linux' ? '.glibc' : ''
   return `${dir}/${name}${libc}.node`
+}
+
+/** The licence of the fetched sources, where fetch-vendor.mjs put it. */
+function licenceOf(vendor) {
+  const dir = path.join(root, '.cache/vendor', vendor)
+  return path.join(
+    dir,
+    fs.readdirSync(dir).find(name => name.startsWith('LICENCE.'))
+  )
 }
 
 export async function buildAddon(name) {
@@ -77,7 +86,7 @@ export async function buildAddon(name) {
         fs.closeSync(out)
       }
       fs.copyFileSync(
-        path.join(root, '.cache/vendor', vendor, 'LICENSE'),
+        licenceOf(vendor),
         path.join(dir, `LICENSE-${vendor}`)
       )
     }

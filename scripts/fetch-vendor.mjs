@@ -29,6 +29,110 @@ function verify(file, integrity) {
   }
 }
 
+/** Copies a file of the web; false where there is none or no network. */
+function download(url, file) {
+  try {
+    execFileSync('curl', ['-fsSL', '--retry', '1', '--max-time', '60', '-o', file, url], {
+      stdio: 'ignore'
+    })
+    return true
+  } catch {
+    fs.rmSync(file, { force: true })
+    return false
+  }
+}
+
+/**
+ * Asks apt for a Debian source package, from the mirror that this machine uses, with lists and a cache of
+ * its own: nothing of the system changes. Returns the path of the upstream archive.
+ */
+function fromDebian({ source, suite, version }, into) {
+  const dir = name => {
+    const made = path.join(into, 'apt', name)
+    fs.mkdirSync(path.join(made, 'partial'), { recursive: true })
+    return made
+  }
+  const quiet = { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'], cwd: into }
+  const mirrors = execFileSync('apt-get', ['indextargets', '--format', '$(REPO_URI)'], quiet)
+  const mirror = mirrors.split('\n').find(uri => /debian\/?$/.test(uri))
+  if (mirror === undefined) {
+    throw new Error('apt has no mirror of Debian')
+  }
+  const sources = path.join(into, 'apt', 'sources.list')
+  const options = Object.entries({
+    'Dir::State::Lists': dir('lists'),
+    'Dir::Cache': dir('cache'),
+    'Dir::Cache::Archives': dir('archives'),
+    'Dir::Etc::SourceList': sources,
+    'Dir::Etc::SourceParts': '/dev/null'
+  }).flatMap(([name, value]) => ['-o', `${name}=${value}`])
+  fs.writeFileSync(sources, `deb-src ${mirror} ${suite} main\n`)
+  execFileSync('apt-get', [...options, 'update'], quiet)
+  const wanted = version === undefined ? source : `${source}=${version}`
+  execFileSync('apt-get', [...options, 'source', '--download-only', wanted], quiet)
+  const archive = fs.readdirSync(into).find(name => /\.orig\.tar\.[a-z0-9]+$/.test(name))
+  if (archive === undefined) {
+    throw new Error(`${wanted} has no upstream archive`)
+  }
+  return path.join(into, archive)
+}
+
+/** From npm, by exact version. Returns the archive, whose hash is still to be compared. */
+function fetchFromNpm(name, recipe, work) {
+  const spec = `${recipe.npm}@${recipe.version}`
+  console.log(`vendor: fetching ${name} from ${spec}`)
+  try {
+    return { archive: packFromNpm(spec, work), pinned: true }
+  } catch (cause) {
+    throw new Error(
+      `cannot fetch ${spec} for ${name}: is the package registry reachable? ` +
+        `Or put the unpacked sources into ${path.join(cache, name)} and its integrity into .integrity there.`,
+      { cause }
+    )
+  }
+}
+
+/** From the first of several places that has it: an archive leaves a distribution when a newer one comes. */
+function fetchFromArchives(name, recipe, work) {
+  const { archive, version, release, debian } = recipe
+  const kept = path.join(cache, archive)
+  const got = path.join(work, archive)
+  if (fs.existsSync(kept)) {
+    console.log(`vendor: ${name} from ${kept}`)
+    fs.copyFileSync(kept, got)
+    return { archive: got, pinned: true }
+  }
+  console.log(`vendor: fetching ${name} ${version} from its upstream release`)
+  if (download(release, got)) {
+    return { archive: got, pinned: true }
+  }
+  console.log(`vendor: not there; fetching it through apt from Debian ${debian.suite}`)
+  const failures = []
+  for (const wanted of [debian.version, undefined]) {
+    try {
+      const found = fromDebian({ ...debian, version: wanted }, work)
+      const pinned = wanted !== undefined
+      if (!pinned) {
+        const newest = path.basename(found).match(/_([^_]+)\.orig/)?.[1] ?? ''
+        if (!newest.startsWith(debian.compatible)) {
+          throw new Error(`${newest} is not compatible with ${version}`)
+        }
+        console.warn(
+          `vendor: WARNING: ${name} ${version} is in none of the places that ${`vendor/${name}`} names. ` +
+            `Building with ${newest} instead: verified by apt's signatures, not by the pinned hash.`
+        )
+      }
+      return { archive: found, pinned }
+    } catch (error) {
+      failures.push(error.message.split('\n')[0])
+    }
+  }
+  throw new Error(
+    `cannot fetch ${archive} for ${name}: neither ${release} nor Debian's source package can be had ` +
+      `(${failures.join('; ')}). Put the file into ${cache} and try again.`
+  )
+}
+
 /** Makes the folder .cache/vendor/<name> hold what vendor/<name>/recipe.json pins. */
 export function fetchVendor(name) {
   const recipe = JSON.parse(fs.readFileSync(path.join(root, 'vendor', name, 'recipe.json'), 'utf8'))
@@ -38,25 +142,22 @@ export function fetchVendor(name) {
     return target
   }
 
-  console.log(`vendor: fetching ${name} from ${recipe.npm}@${recipe.version}`)
   fs.mkdirSync(cache, { recursive: true })
   const work = fs.mkdtempSync(path.join(cache, `${name}-`))
   try {
-    let tarball
-    try {
-      tarball = packFromNpm(`${recipe.npm}@${recipe.version}`, work)
-    } catch (cause) {
-      throw new Error(
-        `cannot fetch ${recipe.npm}@${recipe.version} for ${name}: is the package registry reachable? ` +
-          `Or put the unpacked sources into ${target} and its integrity into ${stamp}.`,
-        { cause }
-      )
+    const fetchIt = recipe.npm === undefined ? fetchFromArchives : fetchFromNpm
+    const { archive, pinned } = fetchIt(name, recipe, work)
+    if (pinned) {
+      verify(archive, recipe.integrity)
     }
-    verify(tarball, recipe.integrity)
-    execFileSync('tar', ['-xzf', tarball, '-C', work])
-    const unpacked = path.join(work, recipe.folder)
+    const into = path.join(work, 'unpacked')
+    fs.mkdirSync(into)
+    execFileSync('tar', ['-xf', archive, '-C', into])
+    const folder = pinned ? recipe.folder : fs.readdirSync(into)[0]
+    const unpacked = path.join(into, folder)
     for (const file of recipe.licences) {
-      fs.copyFileSync(path.join(work, file), path.join(unpacked, `LICENCE.${path.basename(file)}`))
+      const from = path.join(into, pinned ? file : file.replace(recipe.folder, folder))
+      fs.copyFileSync(from, path.join(unpacked, `LICENCE.${path.basename(file)}`))
     }
     fs.writeFileSync(path.join(unpacked, '.integrity'), recipe.integrity)
     fs.rmSync(target, { recursive: true, force: true })
@@ -68,7 +169,7 @@ export function fetchVendor(name) {
 }
 
 if (process.argv[1] === import.meta.filename) {
-  for (const name of process.argv.slice(2).length > 0 ? process.argv.slice(2) : ['libutp']) {
+  for (const name of process.argv.slice(2).length > 0 ? process.argv.slice(2) : ['libutp', 'libquic']) {
     console.log(`vendor: ${name} in ${path.relative(root, fetchVendor(name))}`)
   }
 }

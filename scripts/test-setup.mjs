@@ -70,6 +70,7 @@ export async function ensurePeers() {
 /** Builds the native tests (and addons) with a sanitizer ('' for none); returns the build folder. */
 export async function buildNative(sanitizer) {
   fetchVendor('libutp')
+  fetchVendor('libquic')
   const dir = `build/native${sanitizer && `-${sanitizer}`}`
   const sources = files(['CMakeLists.txt', 'native', 'vendor', 'spec/vectors'])
   await unlessFresh(

@@ -15,8 +15,25 @@
 
 namespace xtp {
 
+// The key of a transport with native security. Every call is for one thread,
+// that of JavaScript, while the transport runs on another.
+class Identity {
+ public:
+  virtual ~Identity() = default;
+  // Makes the key pair, once; `*spki` is its public half, a
+  // SubjectPublicKeyInfo in DER.
+  virtual Status GenerateKey(std::string* spki) = 0;
+  // What the host says of that key: its own public key (a libp2p protobuf)
+  // and a signature.
+  virtual Status SetCertificate(const std::string& public_key,
+                                const std::string& signature) = 0;
+};
+
 class ControlledTransport : public Transport {
  public:
+  // Null without native security. Outlives the transport where it is held.
+  virtual std::shared_ptr<Identity> identity() { return nullptr; }
+
   // Each `request` is answered with exactly one Event through Host::Emit:
   // kReply for all of them, save kConnected for a dial that succeeded and
   // kStats for Stats. A refused request (unknown id, id in use) is a kReply

@@ -48,6 +48,9 @@ class IntrusiveList {
     head_.previous_ = node;
   }
 
+  // Null if empty.
+  T* Front() const { return empty() ? nullptr : head_.next_->owner_; }
+
   T* PopFront() {
     if (empty()) return nullptr;
     Node* node = head_.next_;

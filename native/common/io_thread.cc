@@ -449,6 +449,11 @@ void IoThread::SendDatagram(SocketId socket, const uint8_t* data, size_t length,
   if (UdpSocket* udp = Find(socket)) udp->Send(data, length, to);
 }
 
+bool IoThread::CanSend(SocketId socket) const {
+  const UdpSocket* udp = Find(socket);
+  return udp == nullptr || !udp->blocked();
+}
+
 Stream* IoThread::OpenStream(uint32_t connection, uint32_t kind) {
   return link_->over() ? nullptr : link_->mux().Open(connection, kind);
 }

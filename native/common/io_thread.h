@@ -84,6 +84,7 @@ class IoThread : public Host, private UdpSink {
   Endpoint LocalEndpoint(SocketId socket) const override;
   void SendDatagram(SocketId socket, const uint8_t* data, size_t length,
                     const Endpoint& to) override;
+  bool CanSend(SocketId socket) const override;
   Stream* OpenStream(uint32_t connection, uint32_t kind) override;
   void Emit(Event event) override;
 

@@ -41,7 +41,12 @@ uint32_t Wire(Code code) { return static_cast<uint32_t>(code); }
 class Mux::StreamImpl : public Stream {
  public:
   // What Dispatch has to tell.
-  enum Events : uint8_t { kOpened = 1, kReadable = 2, kReset = 4 };
+  enum Events : uint8_t {
+    kOpened = 1,
+    kReadable = 2,
+    kReset = 4,
+    kCredit = 8
+  };
 
   StreamImpl(Mux* mux, uint32_t id, bool remote)
       : mux_(mux), id_(id), remote_(remote), header_done_(!remote) {}
@@ -53,8 +58,14 @@ class Mux::StreamImpl : public Stream {
   void set_handler(StreamHandler* handler) override { handler_ = handler; }
   size_t Write(const uint8_t* data, size_t length) override;
   void CloseWrite() override;
-  size_t Peek(iovec* slices, size_t max) override;
+  size_t Peek(iovec* slices, size_t max) override {
+    return PeekFrom(0, slices, max);
+  }
+  size_t PeekFrom(size_t offset, iovec* slices, size_t max) override;
+  size_t readable() const override { return readable_; }
   void Consume(size_t length) override;
+  void Widen(uint32_t bytes) override;
+  bool FinReceived() const override { return remote_fin_ && !dying_; }
   bool ReadEnded() const override {
     return remote_fin_ && received_.empty() && !dying_;
   }
@@ -77,6 +88,7 @@ class Mux::StreamImpl : public Stream {
   uint32_t send_credit_ = kYamuxInitialWindow;
   uint32_t receive_credit_ = kYamuxInitialWindow;
   uint32_t ungranted_ = 0;  // consumed, and not yet given back as credit
+  uint32_t credited_ = 0;   // by the parent, and not yet told to handler_
   bool fin_sent_ = false;
   bool remote_fin_ = false;
   bool announced_ = false;     // the transport knows this stream
@@ -92,6 +104,7 @@ class Mux::StreamImpl : public Stream {
   StreamHeader opened_;
 
   SliceQueue received_;
+  size_t readable_ = 0;  // bytes in received_
   uint8_t pending_ = 0;  // Events
   IntrusiveList<StreamImpl>::Node event_node_{this};
   IntrusiveList<StreamImpl>::Node waiter_node_{this};
@@ -141,12 +154,18 @@ void Mux::StreamImpl::CloseWrite() {
   mux_->output_.Fin(id_);
 }
 
-size_t Mux::StreamImpl::Peek(iovec* slices, size_t max) {
-  const size_t count = std::min(max, received_.size());
-  for (size_t i = 0; i < count; i++) {
+size_t Mux::StreamImpl::PeekFrom(size_t offset, iovec* slices, size_t max) {
+  size_t count = 0;
+  for (size_t i = 0; i < received_.size() && count < max; i++) {
     Slice& slice = received_.at(i);
-    slices[i].iov_base = const_cast<uint8_t*>(slice.data);
-    slices[i].iov_len = slice.length;
+    if (offset >= slice.length) {
+      offset -= slice.length;
+      continue;
+    }
+    slices[count].iov_base = const_cast<uint8_t*>(slice.data) + offset;
+    slices[count].iov_len = slice.length - offset;
+    offset = 0;
+    count++;
   }
   return count;
 }
@@ -161,7 +180,16 @@ void Mux::StreamImpl::Consume(size_t length) {
     left -= take;
     if (front.length == 0) received_.pop_front();
   }
+  readable_ -= length - left;
   Grant(length - left);
+}
+
+void Mux::StreamImpl::Widen(uint32_t bytes) {
+  if (remote_fin_ || dying_) return;
+  bytes = std::min(bytes, kYamuxMaxWindow - receive_credit_);
+  if (bytes == 0) return;
+  mux_->Send(YamuxType::kWindowUpdate, 0, id_, bytes);
+  receive_credit_ += bytes;
 }
 
 void Mux::StreamImpl::Grant(size_t length) {
@@ -194,6 +222,7 @@ void Mux::StreamImpl::Notify(uint8_t event) {
 }
 
 void Mux::StreamImpl::Store(const uint8_t* data, size_t length) {
+  readable_ += length;
   if (!received_.empty()) {
     // A piece of the same frame, read into the same slab right behind the last.
     Slice& last = received_.back();
@@ -362,7 +391,6 @@ Status Mux::OnStreamFrame(const YamuxFrame& frame) {
   if (stream == nullptr) return Status();
 
   if (frame.flags & kYamuxRst) {
-    stream->received_.clear();
     if (!stream->announced_) {
       Forget(stream);
       return Status();
@@ -379,6 +407,10 @@ Status Mux::OnStreamFrame(const YamuxFrame& frame) {
       return Violation("window overflow", id);
     }
     stream->send_credit_ += frame.length;
+    if (frame.length > 0) {
+      stream->credited_ += frame.length;
+      stream->Notify(StreamImpl::kCredit);
+    }
     if (stream->wants_credit_ && stream->send_credit_ > 0) {
       stream->wants_credit_ = false;
       waiters_.PushBack(&stream->waiter_node_);
@@ -556,6 +588,12 @@ void Mux::DispatchEvents(StreamImpl* stream) {
       stream->Reset(Wire(Code::kNotFound));
       return;
     }
+  }
+  if ((events & StreamImpl::kCredit) && stream->handler_ != nullptr) {
+    const uint32_t bytes = stream->credited_;
+    stream->credited_ = 0;
+    stream->handler_->OnCredit(bytes);
+    if (dispatched_ != stream) return;
   }
   if ((events & StreamImpl::kReadable) && stream->handler_ != nullptr) {
     stream->handler_->OnReadable();

@@ -1,5 +1,6 @@
 #include "common/napi_events.h"
 
+#include <cstring>
 #include <string>
 #include <utility>
 
@@ -26,6 +27,12 @@ class ObjectBuilder {
         &value);
   }
 
+  void Bytes(const char* name, const std::string& bytes) {
+    if (object_ == nullptr) return;
+    napi_value value = NapiBytes(env_, bytes);
+    Set(name, value != nullptr ? napi_ok : napi_generic_failure, &value);
+  }
+
   void SetEndpoint(const char* ip, const char* port, const Endpoint& value) {
     String(ip, value.ip());
     Number(port, value.port());
@@ -46,6 +53,18 @@ class ObjectBuilder {
 };
 
 }  // namespace
+
+napi_value NapiBytes(napi_env env, const std::string& bytes) {
+  napi_value buffer, result;
+  void* data;
+  if (napi_create_arraybuffer(env, bytes.size(), &data, &buffer) != napi_ok ||
+      napi_create_typedarray(env, napi_uint8_array, bytes.size(), buffer, 0,
+                             &result) != napi_ok) {
+    return nullptr;
+  }
+  if (!bytes.empty()) memcpy(data, bytes.data(), bytes.size());
+  return result;
+}
 
 EventPump* EventPump::Create(napi_env env, napi_value on_event) {
   napi_value name;
@@ -125,6 +144,10 @@ napi_value NapiEvent(napi_env env, const Event& event) {
   result.Number("bytesIn", static_cast<double>(event.bytes_in));
   result.Number("bytesOut", static_cast<double>(event.bytes_out));
   result.String("text", event.text);
+  if (event.kind == Event::Kind::kIncoming ||
+      event.kind == Event::Kind::kConnected) {
+    result.Bytes("certificate", event.certificate);
+  }
   return result.object();
 }
 

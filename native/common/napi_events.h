@@ -8,6 +8,7 @@
 #include <node_api.h>
 
 #include <mutex>
+#include <string>
 #include <vector>
 
 #include "common/transport.h"
@@ -56,6 +57,9 @@ class EventPump {
   bool scheduled_ = false;  // a CallJs is on its way
   bool closing_ = false;    // the environment is going away
 };
+
+// A Uint8Array with a copy; null on failure.
+napi_value NapiBytes(napi_env env, const std::string& bytes);
 
 // Event as NativeEvent of src/xtp/service/binding.ts; null on failure.
 napi_value NapiEvent(napi_env env, const Event& event);

@@ -138,7 +138,10 @@ class Addon {
     if (status.ok() && transport == nullptr) {
       status = Status(Code::kInternal, "no transport");
     }
-    if (status.ok()) status = io_->Start(fd, std::move(transport));
+    if (status.ok()) {
+      identity_ = transport->identity();
+      status = io_->Start(fd, std::move(transport));
+    }
     if (!status.ok()) {
       transport.reset();  // it may refer to the thread object
       Stop();
@@ -154,6 +157,9 @@ class Addon {
     napi_remove_env_cleanup_hook(env_, &OnCleanup, this);
     End();
   }
+
+  // Null without native security, or while nothing runs.
+  Identity* identity() const { return identity_.get(); }
 
   // Answers by itself where the thread cannot any more.
   void Post(uint32_t request, IoThread::Command command) {
@@ -176,6 +182,7 @@ class Addon {
   void End() {
     if (!running()) return;
     io_.reset();  // joins: nobody pushes any more
+    identity_.reset();
     pump_->Release();
     pump_ = nullptr;
     engine_in_use = false;
@@ -185,6 +192,7 @@ class Addon {
   const TransportFactory factory_;
   EventPump* pump_ = nullptr;
   std::unique_ptr<IoThread> io_;
+  std::shared_ptr<Identity> identity_;
 };
 
 void NapiThrowType(napi_env env, const std::string& message) {
@@ -446,6 +454,48 @@ napi_value JsStats(napi_env env, napi_callback_info info) {
 
 }  // namespace
 
+// --- for transports with native security
+
+namespace {
+
+constexpr size_t kMaxPublicKeyBytes = 4096;
+constexpr size_t kMaxSignatureBytes = 4096;
+constexpr char kIdentityFailed[] = "ERR_XTP_IDENTITY_FAILED";
+
+Identity* RunningIdentity(napi_env env, const NapiArguments& arguments) {
+  Addon* addon = Running(env, arguments);
+  return addon != nullptr ? addon->identity() : nullptr;
+}
+
+napi_value JsGenerateKey(napi_env env, napi_callback_info info) {
+  NapiArguments arguments(env, info, 0);
+  Identity* identity = RunningIdentity(env, arguments);
+  if (identity == nullptr) return nullptr;
+  std::string spki;
+  const Status status = identity->GenerateKey(&spki);
+  if (!status.ok()) {
+    NapiThrow(env, kIdentityFailed, status.message());
+    return nullptr;
+  }
+  return NapiBytes(env, spki);
+}
+
+napi_value JsSetCertificate(napi_env env, napi_callback_info info) {
+  NapiArguments arguments(env, info, 2);
+  Identity* identity = RunningIdentity(env, arguments);
+  std::string public_key, signature;
+  if (identity == nullptr ||
+      !arguments.Bytes(0, "publicKey", kMaxPublicKeyBytes, &public_key) ||
+      !arguments.Bytes(1, "signature", kMaxSignatureBytes, &signature)) {
+    return nullptr;
+  }
+  const Status status = identity->SetCertificate(public_key, signature);
+  if (!status.ok()) NapiThrow(env, kIdentityFailed, status.message());
+  return nullptr;
+}
+
+}  // namespace
+
 // --- NapiArguments
 
 NapiArguments::NapiArguments(napi_env env, napi_callback_info info,
@@ -517,6 +567,23 @@ bool NapiArguments::String(size_t index, const char* name, size_t max_bytes,
   return true;
 }
 
+bool NapiArguments::Bytes(size_t index, const char* name, size_t max_bytes,
+                          std::string* out) const {
+  napi_typedarray_type type;
+  size_t length = 0;
+  void* data = nullptr;
+  if (!ok_ || index >= kMax ||
+      napi_get_typedarray_info(env_, values_[index], &type, &length, &data,
+                               nullptr, nullptr) != napi_ok ||
+      type != napi_uint8_array || length > max_bytes) {
+    NapiThrowType(env_, std::string(name) + " must be a Uint8Array of at most " +
+                            std::to_string(max_bytes) + " bytes");
+    return false;
+  }
+  out->assign(static_cast<const char*>(data), length);
+  return true;
+}
+
 // --- helpers for other addons
 
 void NapiThrow(napi_env env, const char* code, const std::string& message) {
@@ -526,7 +593,8 @@ void NapiThrow(napi_env env, const char* code, const std::string& message) {
 }
 
 napi_value RegisterTransport(napi_env env, napi_value exports,
-                             TransportFactory factory, const char* version) {
+                             TransportFactory factory, const char* version,
+                             bool native_security) {
   auto* addon = new Addon(env, factory);
   const auto finalize = [](napi_env, void* data, void*) {
     delete static_cast<Addon*>(data);
@@ -535,16 +603,21 @@ napi_value RegisterTransport(napi_env env, napi_value exports,
     delete addon;
     return nullptr;
   }
-  const struct {
+  struct Function {
     const char* name;
     napi_callback function;
-  } kFunctions[] = {
+  };
+  std::vector<Function> functions = {
       {"start", JsStart},     {"stop", JsStop},   {"listen", JsListen},
       {"accept", JsAccept},   {"dial", JsDial},   {"unlisten", JsUnlisten},
       {"close", JsClose},     {"stats", JsStats}, {"lockdown", JsLockdown},
       {"ioAgeMs", JsIoAgeMs},
   };
-  for (const auto& entry : kFunctions) {
+  if (native_security) {
+    functions.push_back({"generateKey", JsGenerateKey});
+    functions.push_back({"setCertificate", JsSetCertificate});
+  }
+  for (const auto& entry : functions) {
     napi_value function;
     if (napi_create_function(env, entry.name, NAPI_AUTO_LENGTH, entry.function,
                              addon, &function) != napi_ok ||

@@ -29,6 +29,9 @@ namespace xtp {
 // at most one engine runs per process. Null if N-API failed (exception
 // pending).
 //
+// With `native_security` also generateKey and setCertificate, for the
+// transport's Identity (controlled_transport.h).
+//
 // start() understands these settings and gives the others to the factory:
 //   spin_us            0..1e6, default 200
 //   udp_gso, udp_gro, udp_mmsg     0 or 1, default 1
@@ -40,7 +43,8 @@ namespace xtp {
 //   socket_fd          lent sockets come from there (lent_sockets.h), default
 //                      -1: sockets are made here
 napi_value RegisterTransport(napi_env env, napi_value exports,
-                             TransportFactory factory, const char* version);
+                             TransportFactory factory, const char* version,
+                             bool native_security = false);
 
 // Checked access to the arguments of a call. The getters throw a TypeError
 // that names the argument, and return false, when it is not what they want.
@@ -61,6 +65,8 @@ class NapiArguments {
   // At most `max_bytes` of UTF-8.
   bool String(size_t index, const char* name, size_t max_bytes,
               std::string* out) const;
+  bool Bytes(size_t index, const char* name, size_t max_bytes,
+             std::string* out) const;
 
  private:
   napi_env const env_;

@@ -31,6 +31,9 @@ enum class Code : uint32_t {
   kConnectionClosed = 23,
   kConnectionAborted = 24,
   kRemoteMisbehaved = 25,
+  kHandshakeFailed = 26,
+  kNoCommonAlpn = 27,
+  kPeerCertificate = 28,
 };
 
 class [[nodiscard]] Status {

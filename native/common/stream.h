@@ -18,6 +18,9 @@ class StreamHandler {
   virtual void OnReadable() = 0;
   // After a short Write: credit or room is there again.
   virtual void OnWritable() = 0;
+  // The parent granted `bytes` more of credit, beyond kYamuxInitialWindow at
+  // the start. For transports whose own window follows the parent's.
+  virtual void OnCredit(uint32_t /*bytes*/) {}
   // The parent reset the stream, or the link is gone. The Stream is dead after
   // this call returns: do not touch it again.
   virtual void OnReset(uint32_t code) = 0;
@@ -38,8 +41,19 @@ class Stream {
   // From the parent. Fills up to `max` slices of received, unconsumed bytes,
   // valid until the next Consume; returns the number of slices.
   virtual size_t Peek(iovec* slices, size_t max) = 0;
+  // The same from behind the first `offset` unconsumed bytes. What is peeked
+  // stays where it is until it is consumed, or OnReset has returned: a
+  // transport may send it from there, and again.
+  virtual size_t PeekFrom(size_t offset, iovec* slices, size_t max) = 0;
+  // Unconsumed bytes.
+  virtual size_t readable() const = 0;
   // Gives back `length` bytes of Peek's, and so the parent's credit for them.
   virtual void Consume(size_t length) = 0;
+  // Gives the parent credit without having consumed anything: a larger window
+  // for this stream.
+  virtual void Widen(uint32_t bytes) = 0;
+  // The parent half-closed, whatever has been consumed.
+  virtual bool FinReceived() const = 0;
   // The parent half-closed and every byte has been consumed.
   virtual bool ReadEnded() const = 0;
 

@@ -38,6 +38,7 @@ struct Event {
   uint64_t bytes_in = 0;
   uint64_t bytes_out = 0;
   std::string text;
+  std::string certificate;  // DER of the peer's, with native security
 };
 
 // What the I/O thread gives to a transport.
@@ -53,6 +54,8 @@ class Host {
   // call. Drops silently when the kernel has no room, as a network would.
   virtual void SendDatagram(SocketId socket, const uint8_t* data, size_t length,
                             const Endpoint& to) = 0;
+  // False: the kernel is full, and what is sent now only waits, or is dropped.
+  virtual bool CanSend(SocketId /*socket*/) const { return true; }
   // Opens a stream towards the parent (inbound connections): sends
   // StreamHeader{connection, kind}. Null when the link is gone.
   virtual Stream* OpenStream(uint32_t connection, uint32_t kind) = 0;

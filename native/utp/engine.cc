@@ -10,7 +10,7 @@
 #include <sys/random.h>
 #endif
 
-#include "utp/address.h"
+#include "common/address.h"
 
 namespace xtp::utp {
 

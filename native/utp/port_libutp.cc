@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <cstring>
 
-#include "utp/address.h"
+#include "common/address.h"
 #include "utp/connection.h"
 #include "utp/port.h"
 

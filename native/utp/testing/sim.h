@@ -50,7 +50,15 @@ class FakeStream : public Stream {
   size_t Write(const uint8_t* data, size_t length) override;
   void CloseWrite() override;
   size_t Peek(iovec* slices, size_t max) override;
+  // libutp copies what it is given: nothing looks further than Peek.
+  size_t PeekFrom(size_t offset, iovec* slices, size_t max) override {
+    CHECK_EQ(offset, size_t{0});
+    return Peek(slices, max);
+  }
+  size_t readable() const override { return unsent(); }
   void Consume(size_t length) override;
+  void Widen(uint32_t) override {}
+  bool FinReceived() const override { return end_wanted_; }
   bool ReadEnded() const override;
   void Reset(uint32_t code) override;
   void Release() override;

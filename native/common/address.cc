@@ -1,8 +1,8 @@
-#include "utp/address.h"
+#include "common/address.h"
 
 #include <netinet/in.h>
 
-namespace xtp::utp {
+namespace xtp {
 
 bool IsLoopback(const sockaddr* address) {
   if (address->sa_family == AF_INET) {
@@ -31,4 +31,4 @@ Endpoint AnyAddress(int family) {
                                   reinterpret_cast<sockaddr*>(&v4), sizeof v4);
 }
 
-}  // namespace xtp::utp
+}  // namespace xtp

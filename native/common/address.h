@@ -1,12 +1,12 @@
 // Which local address can talk to which peer.
-#ifndef XTP_UTP_ADDRESS_H_
-#define XTP_UTP_ADDRESS_H_
+#ifndef XTP_COMMON_ADDRESS_H_
+#define XTP_COMMON_ADDRESS_H_
 
 #include <sys/socket.h>
 
 #include "common/endpoint.h"
 
-namespace xtp::utp {
+namespace xtp {
 
 bool IsLoopback(const sockaddr* address);
 
@@ -16,6 +16,6 @@ bool CanReach(const Endpoint& local, const Endpoint& to);
 
 Endpoint AnyAddress(int family);  // with port 0
 
-}  // namespace xtp::utp
+}  // namespace xtp
 
-#endif  // XTP_UTP_ADDRESS_H_
+#endif  // XTP_COMMON_ADDRESS_H_

@@ -1,0 +1,92 @@
+// What the parts of the engine have in common. I/O thread only.
+#ifndef XTP_QUIC_SHARED_H_
+#define XTP_QUIC_SHARED_H_
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <set>
+#include <utility>
+#include <vector>
+
+#include "common/transport.h"
+#include "quic/cid_table.h"
+#include "quic/identity.h"
+#include "quic/settings.h"
+#include "quic/tokens.h"
+
+namespace xtp::quic {
+
+class Connection;
+
+constexpr uint64_t kNever = UINT64_MAX;
+// The largest UDP payload over IPv4.
+constexpr size_t kMaxDatagramBytes = 65507;
+
+// Since the start of the engine. Stats reports them by these names.
+struct Counters {
+  uint64_t datagrams_in = 0;
+  uint64_t datagrams_out = 0;
+  uint64_t payload_bytes_in = 0;
+  uint64_t payload_bytes_out = 0;
+  uint64_t lost_packets = 0;  // of connections that are over
+  uint64_t malformed_datagrams = 0;
+  uint64_t unknown_datagrams = 0;
+  uint64_t initials = 0;
+  uint64_t initials_dropped = 0;
+  uint64_t initials_refused = 0;
+  uint64_t retries_sent = 0;
+  uint64_t resets_sent = 0;
+  uint64_t resets_received = 0;
+  uint64_t dials = 0;
+  uint64_t dials_failed = 0;
+  uint64_t accepted = 0;
+  uint64_t handshakes_failed = 0;
+  uint64_t closed = 0;
+  uint64_t misbehaved = 0;
+  uint64_t migrations = 0;
+};
+
+// A UDP socket, for a listener or for dials.
+struct Port {
+  SocketId socket = 0;
+  Endpoint local;
+  uint32_t listener = 0;  // 0: none
+  uint32_t credit = 0;    // connections that the parent will still take
+  size_t connections = 0;
+  uint64_t unused_since_us = 0;
+};
+
+struct Shared {
+  Shared(Host* the_host, const Settings& the_settings)
+      : host(the_host),
+        settings(the_settings),
+        identity(std::make_shared<QuicIdentity>()),
+        send_buffer(new uint8_t[kMaxDatagramBytes + 1]) {}
+
+  Host* const host;
+  const Settings settings;
+  const std::shared_ptr<QuicIdentity> identity;
+  Tokens tokens;
+  CidTable cids;
+  // Fingerprints of the reset tokens that peers gave us.
+  std::map<uint64_t, Connection*> reset_tokens;
+  Counters counters;
+  uint64_t now_us = 0;
+  // When each connection's timer is due.
+  std::set<std::pair<uint64_t, Connection*>> timers;
+  // Connections with something to do at the end of the round, once each.
+  std::vector<Connection*> dirty;
+  // That can be deleted at the end of the round.
+  std::vector<Connection*> finished;
+  size_t half_open = 0;
+  // Streams that peers may open in place of those that ended, in all: each
+  // costs the parent some frames, whatever it does with it.
+  RateLimit stream_returns{50000, 4096};
+  // One batch of packets, on its way to SendDatagram.
+  const std::unique_ptr<uint8_t[]> send_buffer;
+};
+
+}  // namespace xtp::quic
+
+#endif  // XTP_QUIC_SHARED_H_
