@@ -56,6 +56,8 @@ class QuicEngine final : public ControlledTransport {
   size_t connections() const { return connections_.size(); }
   size_t ids() const { return shared_.cids.size(); }
   size_t half_open() const { return shared_.half_open; }
+  // For tests: drops every connection without a word to anybody.
+  void ForgetForTest();
 
  private:
   void Reply(uint32_t request, const Status& status,

@@ -286,6 +286,13 @@ uint64_t QuicEngine::CloseUnusedPorts() {
   return next;
 }
 
+void QuicEngine::ForgetForTest() {
+  shared_.dirty.clear();
+  shared_.finished.clear();
+  ids_.clear();
+  connections_.clear();
+}
+
 void QuicEngine::OnStop(uint64_t now_us) {
   if (stopped_) return;
   shared_.now_us = now_us;
