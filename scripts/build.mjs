@@ -7,6 +7,8 @@ import { bin, files, fingerprint, main, output, root, run, unlessFresh } from '.
 import { ensureInstalled } from './setup.mjs'
 
 const TRANSPORTS = ['xtp-utp']
+// an addon may be there before the package around it is
+const ADDONS = new Set([...TRANSPORTS, 'xtp-quic'])
 const PACKAGES = ['xtp', ...TRANSPORTS]
 const isSource = name => /\.(ts|js|json)$/.test(name) && !name.endsWith('.test.ts')
 
@@ -81,7 +83,7 @@ export async function build({ addons = true } = {}) {
   }
   if (addons) {
     await buildJail()
-    for (const name of TRANSPORTS) {
+    for (const name of ADDONS) {
       await buildAddon(name)
     }
   }

@@ -81,14 +81,14 @@ class MemoryStream : public Stream {
 
   // What the link would tell. Once per round.
   void Dispatch() {
-    if (handler_ != nullptr && ungranted_ >= 512 * 1024) {
+    if (handler_ != nullptr && ungranted_ >= FromEnvironment("XTP_BENCH_GRANT_KIB", 256) * 1024) {
       const auto bytes = static_cast<uint32_t>(ungranted_);
       ungranted_ = 0;
       handler_->OnCredit(bytes);
     }
     if (handler_ != nullptr && !wide_) {
       wide_ = true;
-      handler_->OnCredit(768 * 1024);
+      handler_->OnCredit(static_cast<uint32_t>(FromEnvironment("XTP_BENCH_WINDOW_KIB", 1024) * 1024 - 256 * 1024));
     }
     if (handler_ != nullptr && source_ && !told_) {
       told_ = true;
