@@ -4,12 +4,14 @@ import { createRequire } from 'node:module'
 import type { Socket } from 'node:net'
 import net from 'node:net'
 import { noise } from '@chainsafe/libp2p-noise'
+import { quic as quinn } from '@chainsafe/libp2p-quic'
 import { yamux } from '@chainsafe/libp2p-yamux'
 import type { MessageStream } from '@libp2p/interface'
 import { tcp } from '@libp2p/tcp'
 import { multiaddr } from '@multiformats/multiaddr'
 import { createLibp2p, type Libp2p } from 'libp2p'
 import type { XtpClient } from 'xtp'
+import { quic } from 'xtp-quic'
 import { utp, utpClient } from 'xtp-utp'
 import { atLevel, LEVELS, type Level } from './sandbox-level.ts'
 
@@ -60,10 +62,21 @@ function fromMessageStream(stream: MessageStream & { closeWrite?(): unknown }): 
   return duplex
 }
 
-async function libp2pNode(kind: 'tcp' | 'utp', listen: string[]): Promise<Libp2p> {
+type Kind = 'tcp' | 'utp' | 'quic' | 'quinn'
+
+const TRANSPORTS = { tcp: () => tcp(), utp: () => utp(), quic: () => quic(), quinn: () => quinn() }
+const LISTEN: Record<Kind, string> = {
+  tcp: '/ip4/127.0.0.1/tcp/0',
+  utp: '/ip4/127.0.0.1/udp/0/utp',
+  quic: '/ip4/127.0.0.1/udp/0/quic-v1',
+  quinn: '/ip4/127.0.0.1/udp/0/quic-v1'
+}
+
+async function libp2pNode(kind: Kind, listen: string[]): Promise<Libp2p> {
   return createLibp2p({
     addresses: { listen },
-    transports: [kind === 'tcp' ? tcp() : utp()],
+    transports: [TRANSPORTS[kind]()],
+    // QUIC uses neither
     connectionEncrypters: [noise()],
     streamMuxers: [yamux()],
     connectionMonitor: { enabled: false },
@@ -76,13 +89,11 @@ async function libp2pNode(kind: 'tcp' | 'utp', listen: string[]): Promise<Libp2p
   })
 }
 
-function libp2p(kind: 'tcp' | 'utp', title: string): Contestant {
+function libp2p(kind: Kind, title: string): Contestant {
   return {
     title,
     async serve(onDuplex) {
-      const node = await libp2pNode(kind, [
-        kind === 'tcp' ? '/ip4/127.0.0.1/tcp/0' : '/ip4/127.0.0.1/udp/0/utp'
-      ])
+      const node = await libp2pNode(kind, [LISTEN[kind]])
       await node.handle(PROTOCOL, stream => onDuplex(fromMessageStream(stream)), {
         maxInboundStreams: 10_000
       })
@@ -245,7 +256,9 @@ export const contestants: Record<string, Contestant> = {
   'utp-native-raw': utpNative,
   'tcp-raw': rawTcp,
   'libp2p-xtp-utp': libp2p('utp', 'xtp-utp + noise + yamux'),
-  'libp2p-tcp': libp2p('tcp', '@libp2p/tcp + noise + yamux')
+  'libp2p-tcp': libp2p('tcp', '@libp2p/tcp + noise + yamux'),
+  'libp2p-xtp-quic': libp2p('quic', 'xtp-quic'),
+  'libp2p-quinn': libp2p('quinn', '@chainsafe/libp2p-quic 2.1.1, in the process')
 }
 
 /** The same transport in every sandbox, for `--levels`. */

@@ -45,6 +45,10 @@ function licenceOf(vendor) {
 export async function buildAddon(name) {
   const short = name.replace('xtp-', '')
   const vendor = VENDOR[name]
+  if (!fs.existsSync(path.join(root, 'native', short))) {
+    console.log(`building the addon of ${name}: not in this version, there is no native/${short}`)
+    return
+  }
   const sources = files(['CMakeLists.txt', 'native/common', `native/${short}`, `vendor/${vendor}`])
   const print = fingerprint([...sources, 'package-lock.json'])
   await unlessFresh(

@@ -6,9 +6,7 @@ import { buildJail } from './build-jail.mjs'
 import { bin, files, fingerprint, main, output, root, run, unlessFresh } from './run.mjs'
 import { ensureInstalled } from './setup.mjs'
 
-const TRANSPORTS = ['xtp-utp']
-// an addon may be there before the package around it is
-const ADDONS = new Set([...TRANSPORTS, 'xtp-quic'])
+const TRANSPORTS = ['xtp-utp', 'xtp-quic']
 const PACKAGES = ['xtp', ...TRANSPORTS]
 const isSource = name => /\.(ts|js|json)$/.test(name) && !name.endsWith('.test.ts')
 
@@ -83,7 +81,7 @@ export async function build({ addons = true } = {}) {
   }
   if (addons) {
     await buildJail()
-    for (const name of ADDONS) {
+    for (const name of TRANSPORTS) {
       await buildAddon(name)
     }
   }

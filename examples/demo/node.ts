@@ -1,21 +1,27 @@
-// The libp2p node of both demo processes: the only line that differs from TCP is the transport.
+// The libp2p node of both demo processes: the only line that differs from TCP is the transport. QUIC needs
+// neither the encrypter nor the muxer.
 import { noise } from '@chainsafe/libp2p-noise'
 import { yamux } from '@chainsafe/libp2p-yamux'
 import { tcp } from '@libp2p/tcp'
 import { createLibp2p } from 'libp2p'
+import { quic } from 'xtp-quic'
 import { utp } from 'xtp-utp'
 
-export type TransportName = 'utp' | 'tcp'
+/** What can be shown; TCP is for comparison. */
+export type TransportName = 'utp' | 'quic'
 
-export const LISTEN: Record<TransportName, string> = {
+export const TRANSPORTS = { utp, quic }
+
+export const LISTEN: Record<TransportName | 'tcp', string> = {
   utp: '/ip4/127.0.0.1/udp/0/utp',
+  quic: '/ip4/127.0.0.1/udp/0/quic-v1',
   tcp: '/ip4/127.0.0.1/tcp/0'
 }
 
-export async function createNode(listen: string[] = []) {
+export async function createNode(name: TransportName, listen: string[] = []) {
   return createLibp2p({
     addresses: { listen },
-    transports: [utp(), tcp()],
+    transports: [TRANSPORTS[name](), tcp()],
     connectionEncrypters: [noise()],
     streamMuxers: [yamux()],
     connectionMonitor: { enabled: false },

@@ -1,12 +1,13 @@
 // The receiving process of the demo: a libp2p node that tells, as JSON lines on stdout, where it
-// listens and what happens to its transport. Ends when its stdin ends.
+// listens and what happens to its transport, which its argument names. Ends when its stdin ends.
 
 import { FILE_PROTOCOL, receiveFile } from './file-protocol.ts'
-import { createNode, LISTEN } from './node.ts'
+import { createNode, LISTEN, type TransportName } from './node.ts'
 
 const say = (message: object) => console.log(JSON.stringify(message))
 
-const node = await createNode([LISTEN.utp, LISTEN.tcp])
+const name = process.argv[2] as TransportName
+const node = await createNode(name, [LISTEN[name], LISTEN.tcp])
 await node.handle(FILE_PROTOCOL, receiveFile)
 
 // the transports of a node are not public API: the demo looks at its own through the components

@@ -1,20 +1,24 @@
-// The libp2p transport compliance suite, whole and unpatched: TCP is the yardstick, uTP on IPv4 and
-// IPv6 is what is measured. Plain JavaScript, so that every supported Node runs it as it is.
+// The libp2p transport compliance suite, whole and unpatched: TCP is the yardstick, uTP and QUIC on IPv4
+// and IPv6 are what is measured. Plain JavaScript, so that every supported Node runs it as it is.
 import { noise } from '@chainsafe/libp2p-noise'
 import { yamux } from '@chainsafe/libp2p-yamux'
 import transportCompliance from '@libp2p/interface-compliance-tests/transport'
 import { tcp } from '@libp2p/tcp'
 import { TCP } from '@multiformats/multiaddr-matcher'
+import { QUIC, quic } from 'xtp-quic'
 import { UTP, utp } from 'xtp-utp'
+import { quicAddonMissing } from '../support/quic-addon.mjs'
 
-function suite(name, transport, matcher, listen) {
-  describe(name, () => {
+/** QUIC brings encryption and a muxer of its own. */
+const plain = { connectionEncrypters: [noise()], streamMuxers: [yamux()] }
+
+function suite(name, transport, matcher, listen, { options = plain, run = describe } = {}) {
+  run(name, () => {
     transportCompliance({
       async setup() {
         const dialer = {
           transports: [transport()],
-          connectionEncrypters: [noise()],
-          streamMuxers: [yamux()],
+          ...options,
           connectionMonitor: { enabled: false },
           connectionGater: { denyDialMultiaddr: () => false }
         }
@@ -36,7 +40,16 @@ const sandbox = {
   strict: process.env.XTP_TEST_STRICT === '1'
 }
 const sandboxed = () => utp({ sandbox })
+const sandboxedQuic = () => quic({ sandbox })
 
 suite('@libp2p/tcp, IPv4', tcp, TCP, '/ip4/127.0.0.1/tcp/0')
 suite('xtp-utp, IPv4', sandboxed, UTP, '/ip4/127.0.0.1/udp/0/utp')
 suite('xtp-utp, IPv6', sandboxed, UTP, '/ip6/::1/udp/0/utp')
+
+const missing = quicAddonMissing()
+if (missing) {
+  console.log(`xtp-quic is skipped: ${missing}`)
+}
+const own = { options: {}, run: missing ? describe.skip : describe }
+suite('xtp-quic, IPv4', sandboxedQuic, QUIC, '/ip4/127.0.0.1/udp/0/quic-v1', own)
+suite('xtp-quic, IPv6', sandboxedQuic, QUIC, '/ip6/::1/udp/0/quic-v1', own)

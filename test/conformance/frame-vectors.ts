@@ -101,6 +101,15 @@ const FRAMES: Array<[string, FrameVector['from'], Json]> = [
     'service',
     { id: 4, reply: true, connected: { conn_id: 1, local_addr: ADDR, remote_addr: ADDR } }
   ],
+  [
+    'Connected, with a certificate',
+    'service',
+    {
+      id: 4,
+      reply: true,
+      connected: { conn_id: 1, local_addr: ADDR, remote_addr: ADDR, remote_certificate: '3000' }
+    }
+  ],
   ['Close, orderly', 'client', { id: 5, deadline_ms: 10_000, close: { conn_id: 1 } }],
   [
     'Close, abrupt',
@@ -123,22 +132,27 @@ const FRAMES: Array<[string, FrameVector['from'], Json]> = [
   ],
   ['Drain', 'client', { id: 8, deadline_ms: 10_000, drain: {} }],
   ['Shutdown', 'client', { id: 9, deadline_ms: 2_000, shutdown: {} }],
-  [
-    'Sign (reserved)',
-    'service',
-    { id: 1, deadline_ms: 10_000, sign: { purpose: 1, spki: '3059' } }
-  ],
-  [
-    'Signed (reserved)',
-    'client',
-    { id: 1, reply: true, signed: { public_key: '0801', signature: 'ff' } }
-  ],
+  ['Sign', 'service', { id: 1, deadline_ms: 10_000, sign: { purpose: 1, spki: '3059' } }],
+  ['Signed', 'client', { id: 1, reply: true, signed: { public_key: '0801', signature: 'ff' } }],
   ['Cancel', 'client', { cancel: { id: 4 } }],
   ['Accept', 'client', { accept: { listener_id: 1, count: 16 } }],
   [
     'Incoming',
     'service',
     { incoming: { conn_id: 2, listener_id: 1, local_addr: ADDR, remote_addr: ADDR } }
+  ],
+  [
+    'Incoming, with a certificate',
+    'service',
+    {
+      incoming: {
+        conn_id: 2,
+        listener_id: 1,
+        local_addr: ADDR,
+        remote_addr: ADDR,
+        remote_certificate: '3000'
+      }
+    }
   ],
   [
     'Closed, orderly',

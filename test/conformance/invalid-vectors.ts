@@ -62,14 +62,15 @@ const TO_A_READY_CLIENT: Case[] = [
   ['Log of level 4', { body: 'e202 02 0804' }],
   ['a request of the wrong side', { frame: { id: 1, ...DIAL } }],
   ['an answer that nobody asked for', { frame: answer({}) }],
-  ['an answer to request 0', { body: '1001' }]
+  ['an answer to request 0', { body: '1001' }],
+  ['Sign after the answer to Hello', { frame: { id: 1, sign: { purpose: 1, spki: '3059' } } }]
 ]
 
 const TO_A_NEW_SERVICE: Case[] = [
   ['a request before Hello', { frame: { id: 1, ...PING } }],
   ['an unknown request before Hello', { body: '0801' }],
   ['an event before Hello', { frame: { accept: { listener_id: 1, count: 1 } } }],
-  ['max_frame_bytes below 8192', { frame: hello({ max_frame_bytes: 8_191 }) }]
+  ['max_frame_bytes below 32768', { frame: hello({ max_frame_bytes: 32_767 }) }]
 ]
 
 const TO_A_DRAINING_SERVICE: Case[] = [

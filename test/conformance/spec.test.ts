@@ -122,8 +122,8 @@ describe('spec: tables', () => {
   it('has exactly the messages that are allowed', () => {
     const snake = (name: string): string => name.replace(/[A-Z]/g, c => `_${c.toLowerCase()}`)
     const expected = [
-      ...Object.entries(REQUEST_RULES).map(([kind, { from, states, reply, reserved }]) => [
-        `${kind}${reserved ? ' (reserved)' : ''}`,
+      ...Object.entries(REQUEST_RULES).map(([kind, { from, states, reply }]) => [
+        kind,
         'request',
         from,
         states.join(', '),
@@ -191,7 +191,7 @@ describe('spec: rules', () => {
   })
 
   it('is checked by vectors and tests that exist', () => {
-    const sources = ['src/xtp/ctl/', 'test/conformance/'].flatMap(folder =>
+    const sources = ['src/xtp/ctl/', 'src/xtp/client/', 'test/conformance/'].flatMap(folder =>
       (fs.readdirSync(new URL(folder, ROOT), { recursive: true }) as string[])
         .filter(name => name.endsWith('.test.ts'))
         .map(name => fs.readFileSync(new URL(folder + name, ROOT), 'utf8'))

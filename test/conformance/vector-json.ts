@@ -38,7 +38,8 @@ function valueFromJson({ type }: Field, json: Json): unknown {
   return json
 }
 
-function defaultOf({ type, repeated }: Field): unknown {
+function defaultOf({ type, repeated, optional }: Field): unknown {
+  if (optional) return undefined
   if (repeated != null) return []
   if (typeof type === 'object') return undefined
   return { uint32: 0, uint64: 0n, bool: false, string: '', bytes: new Uint8Array(0) }[type]

@@ -21,6 +21,10 @@ const COUNTS = {
   torrentBytes: { short: 32 * 2 ** 20, full: 32 * 2 ** 20, sanitized: 4 * 2 ** 20 },
   /** The same through the lossy relay. */
   torrentLossyBytes: { short: 4 * 2 ** 20, full: 32 * 2 ** 20, sanitized: 2 ** 20 },
+  /** Bytes from and to the independent QUIC, each way: it is slow. */
+  quinnBytes: { short: 32 * 2 ** 20, full: 256 * 2 ** 20, sanitized: 8 * 2 ** 20 },
+  /** Bytes that the independent QUIC offers to a paused reader. */
+  quinnPausedBytes: { short: 256 * 2 ** 20, full: 256 * 2 ** 20, sanitized: 64 * 2 ** 20 },
   /** Random frames per link and direction. */
   fuzzFrames: { short: 25_000, full: 250_000, sanitized: 5_000 },
   /** Spoofed SYNs. */

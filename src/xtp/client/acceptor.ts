@@ -2,26 +2,10 @@
 // their listener.
 import type { Clock, Incoming, MuxStream, StreamHeader } from '../ctl/index.ts'
 import { STATUS } from '../ctl/index.ts'
-import type { XtpConnection } from './connection.ts'
+import { AcceptCredit, type InboundTaker } from './accept-credit.ts'
 import { EarlyStream, InboundHold, type InboundPair } from './inbound.ts'
+import type { ServiceConnection } from './service-connection.ts'
 import { violation } from './service-link.ts'
-
-/** Who takes the inbound connections of one listener. */
-export interface InboundTaker {
-  allowHalfOpen: boolean
-  /** 0: none. */
-  inactivityTimeoutMs: number
-  /** Called once per connection; its place is free again when the promise settles. */
-  onConnection(connection: XtpConnection): Promise<void>
-}
-
-interface Listening {
-  taker: InboundTaker
-  /** Inbound connections that the service may still announce. */
-  credit: number
-  /** Places that became free and have not been granted yet. */
-  owed: number
-}
 
 /** What the acceptor needs of its session. */
 export interface AcceptorHost {
@@ -29,7 +13,7 @@ export interface AcceptorHost {
   hasConnection(connId: number): boolean
   /** Throws a violation for an address that is none. */
   checkAddress(bytes: Uint8Array): void
-  connect(incoming: Incoming, early: EarlyStream, taker: InboundTaker): XtpConnection
+  connect(incoming: Incoming, early: EarlyStream, taker: InboundTaker): ServiceConnection
   abortInService(connId: number): void
   /** There are as many connections as may be. */
   isFull(): boolean
@@ -38,15 +22,29 @@ export interface AcceptorHost {
   grant(listenerId: number, count: number): void
 }
 
-export class Acceptor {
+/** What a session needs of its acceptor. */
+export interface ConnectionAcceptor {
+  /** Before the service is asked to listen: connections may come with its answer. */
+  add(listenerId: number, taker: InboundTaker, credit: number): void
+  remove(listenerId: number): void
+  clear(): void
+  /** The service has announced a connection with this id at some time, or may have. */
+  couldHaveBeen(connId: number): boolean
+  onIncoming(incoming: Incoming): void
+  onStream(stream: MuxStream, header: StreamHeader): void
+  /** A connection ended that the session does not know. */
+  onClosed(connId: number): void
+}
+
+export class Acceptor implements ConnectionAcceptor {
   readonly #host: AcceptorHost
   readonly #hold: InboundHold
-  readonly #listening = new Map<number, Listening>()
+  readonly #credit: AcceptCredit
   #lastIncoming = 0
-  #lastListener = 0
 
   constructor(host: AcceptorHost) {
     this.#host = host
+    this.#credit = new AcceptCredit(host.grant)
     this.#hold = new InboundHold(host.clock, (connId, half) => {
       if (half.incoming !== undefined) {
         host.abortInService(connId)
@@ -55,41 +53,30 @@ export class Acceptor {
     })
   }
 
-  /** Before the service is asked to listen: connections may come with its answer. */
   add(listenerId: number, taker: InboundTaker, credit: number): void {
-    this.#lastListener = Math.max(this.#lastListener, listenerId)
-    this.#listening.set(listenerId, { taker, credit, owed: 0 })
+    this.#credit.add(listenerId, taker, credit)
   }
 
   remove(listenerId: number): void {
-    this.#listening.delete(listenerId)
+    this.#credit.remove(listenerId)
   }
 
   clear(): void {
     this.#hold.clear()
-    this.#listening.clear()
+    this.#credit.clear()
   }
 
-  /** The service has announced a connection with this id at some time, or may have. */
   couldHaveBeen(connId: number): boolean {
     return connId <= this.#lastIncoming
   }
 
   onIncoming(incoming: Incoming): void {
-    const { connId, listenerId } = incoming
+    const { connId } = incoming
     if (connId === 0 || connId % 2 !== 0 || this.#host.hasConnection(connId)) {
       violation(`incoming connection ${connId}, which is not a new id of the service`)
     }
     this.#lastIncoming = Math.max(this.#lastIncoming, connId)
-    const listening = this.#listening.get(listenerId)
-    if (listening !== undefined) {
-      if (listening.credit === 0) {
-        violation(`incoming connection ${connId} without credit of listener ${listenerId}`)
-      }
-      listening.credit -= 1
-    } else if (listenerId === 0 || listenerId > this.#lastListener) {
-      violation(`incoming connection ${connId} on listener ${listenerId}, which never was`)
-    }
+    this.#credit.use(incoming)
     this.#host.checkAddress(incoming.localAddr)
     this.#host.checkAddress(incoming.remoteAddr)
     this.#meet(connId, { incoming })
@@ -102,7 +89,6 @@ export class Acceptor {
     this.#meet(connId, { early: new EarlyStream(stream) })
   }
 
-  /** A connection ended that was not complete. */
   onClosed(connId: number): void {
     const half = this.#hold.take(connId)
     if (half !== undefined) {
@@ -119,8 +105,8 @@ export class Acceptor {
       violation(`inbound connection ${connId}: ${pair}`)
     }
     const { incoming, early } = pair
-    const listening = this.#listening.get(incoming.listenerId)
-    if (listening === undefined) {
+    const taker = this.#credit.takerOf(incoming.listenerId)
+    if (taker === undefined) {
       // unlistened meanwhile
       early.stream.reset(STATUS.CONNECTION_ABORTED)
       return
@@ -128,40 +114,20 @@ export class Acceptor {
     if (this.#host.isFull()) {
       early.stream.reset(STATUS.RESOURCE_EXHAUSTED)
       this.#host.refuse(connId)
-      this.#free(incoming.listenerId)
+      this.#credit.free(incoming.listenerId)
       return
     }
-    const connection = this.#host.connect(incoming, early, listening.taker)
-    listening.taker
+    const connection = this.#host.connect(incoming, early, taker)
+    taker
       .onConnection(connection)
       .catch(error => connection.abort(error))
-      .finally(() => this.#free(incoming.listenerId))
+      .finally(() => this.#credit.free(incoming.listenerId))
   }
 
   #giveUp({ incoming, early }: Partial<InboundPair>): void {
     early?.stream.reset(STATUS.CONNECTION_ABORTED)
     if (incoming !== undefined) {
-      this.#free(incoming.listenerId)
+      this.#credit.free(incoming.listenerId)
     }
-  }
-
-  #free(listenerId: number): void {
-    const listening = this.#listening.get(listenerId)
-    if (listening === undefined) {
-      return
-    }
-    listening.owed += 1
-    if (listening.owed > 1) {
-      return
-    }
-    // what becomes free in one go is granted in one message
-    queueMicrotask(() => {
-      if (this.#listening.get(listenerId) === listening) {
-        const count = listening.owed
-        listening.owed = 0
-        listening.credit += count
-        this.#host.grant(listenerId, count)
-      }
-    })
   }
 }

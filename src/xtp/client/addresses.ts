@@ -1,6 +1,6 @@
 // Multiaddrs of users and peers -> the binary addresses that a service takes, and back.
 import { getThinWaistAddresses } from '@libp2p/utils'
-import { type Multiaddr, multiaddr } from '@multiformats/multiaddr'
+import { CODE_P2P, type Multiaddr, multiaddr } from '@multiformats/multiaddr'
 import { raceSignal } from 'race-signal'
 import {
   InvalidArgumentError,
@@ -60,6 +60,12 @@ export function targetOf(ma: Multiaddr, definition: TransportDefinition): Target
   const zone = parts[0]?.name === 'ip6zone' ? parts.shift()?.value : undefined
   const [host, udp] = parts
   return { type: host?.name ?? '', host: host?.value ?? '', zone, port: Number(udp?.value) }
+}
+
+/** The peer that an address names at its end, if it does. */
+export function peerIdOf(ma: Multiaddr): string | undefined {
+  const last = ma.getComponents().at(-1)
+  return last?.code === CODE_P2P ? last.value : undefined
 }
 
 function expected({ packageName, suffix }: TransportDefinition): string {

@@ -1,5 +1,5 @@
 // Raw connections over a service: what the libp2p transport is made of, usable without libp2p.
-import type { ComponentLogger, Logger, Metrics } from '@libp2p/interface'
+import type { ComponentLogger, Logger, Metrics, PrivateKey } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
 import { TypedEventEmitter } from 'main-event'
 import { CustomProgressEvent, type ProgressEvent, type ProgressOptions } from 'progress-events'
@@ -9,6 +9,7 @@ import {
   InvalidArgumentError,
   isXtpError,
   LimitExceededError,
+  NotFoundError,
   PossibleCompromiseError,
   ResourceExhaustedError,
   UnavailableError,
@@ -28,9 +29,11 @@ import { LentSockets } from './lent-sockets.ts'
 import { type ListenerOptions, XtpListener } from './listener.ts'
 import { silentLogger } from './log.ts'
 import { type TransportMetrics, transportMetrics } from './metrics.ts'
+import type { ServiceConnection } from './service-connection.ts'
 import { ServiceSession } from './service-session.ts'
 import type { TransportStatus } from './status.ts'
 import { Supervisor } from './supervisor.ts'
+import { TlsIdentity } from './tls-identity.ts'
 
 /** A connection that is closed because everything stops gets this long to do it in order. */
 const STOP_CLOSE_MS = 500
@@ -75,11 +78,14 @@ export interface XtpClientComponents {
   /** Default: no logs. */
   logger?: ComponentLogger
   metrics?: Metrics
+  /** Identity of this host. Needed by transports that secure their connections themselves. */
+  privateKey?: PrivateKey
 }
 
 /**
  * Dials and listens through a service that it starts when it is first needed, and restarts when it
- * dies. Connections are raw: no encryption, no multiplexing.
+ * dies. Connections are raw, without encryption and multiplexing (`XtpConnection`), or, where the transport
+ * does both itself, `MuxedConnection`s.
  */
 export class XtpClient extends TypedEventEmitter<XtpClientEvents> {
   readonly definition: TransportDefinition
@@ -93,6 +99,7 @@ export class XtpClient extends TypedEventEmitter<XtpClientEvents> {
   readonly #listeners = new Set<XtpListener>()
   readonly #dials = new Set<AbortController>()
   readonly #onReceived?: (bytes: number) => void
+  readonly #identity?: TlsIdentity
   #session?: ServiceSession
   #accepting = true
   #stopping?: Promise<void>
@@ -109,10 +116,18 @@ export class XtpClient extends TypedEventEmitter<XtpClientEvents> {
     components: XtpClientComponents = {}
   ) {
     super()
-    const { logger = silentLogger, metrics } = components
+    const { logger = silentLogger, metrics, privateKey } = components
     const scope = `xtp:${definition.name}`
     this.definition = definition
     this.config = clientConfig(init)
+    if (definition.native) {
+      if (privateKey === undefined) {
+        throw new InvalidArgumentError(
+          `${definition.packageName} secures its connections itself: it needs the component privateKey`
+        )
+      }
+      this.#identity = new TlsIdentity(privateKey)
+    }
     if (this.config.scavengeEveryBytes > 0) {
       this.#onReceived = createScavenger(this.config.scavengeEveryBytes)
     }
@@ -163,13 +178,16 @@ export class XtpClient extends TypedEventEmitter<XtpClientEvents> {
   }
 
   /**
-   * Opens a connection.
+   * Opens a connection: a `MuxedConnection` where the transport is native.
    *
    * @throws the signal's reason; InvalidArgumentError, NotFoundError (of the name),
    *   ConnectionRefusedError, ConnectionTimedOutError, NetworkUnreachableError; ServiceStartError,
    *   ServiceLostError, UnavailableError
    */
-  async dial(address: Multiaddr | string, options: XtpDialOptions = {}): Promise<XtpConnection> {
+  async dial<C extends ServiceConnection = XtpConnection>(
+    address: Multiaddr | string,
+    options: XtpDialOptions = {}
+  ): Promise<C> {
     const controller = new AbortController()
     const abort = () => controller.abort(options.signal?.reason)
     options.signal?.throwIfAborted()
@@ -178,7 +196,7 @@ export class XtpClient extends TypedEventEmitter<XtpClientEvents> {
     try {
       const connection = await this.#dial(address, options, controller.signal)
       this.metrics?.events.increment({ connect: true })
-      return connection
+      return connection as C
     } catch (error) {
       const { aborted } = controller.signal
       this.metrics?.events.increment({ [aborted ? 'abort' : 'error']: true })
@@ -194,7 +212,9 @@ export class XtpClient extends TypedEventEmitter<XtpClientEvents> {
   }
 
   /** Creates a listener; `listen` on it starts it. One per address. */
-  createListener(options: ListenerOptions): XtpListener {
+  createListener<C extends ServiceConnection = XtpConnection>(
+    options: ListenerOptions<C>
+  ): XtpListener {
     const listener = new XtpListener(
       {
         definition: this.definition,
@@ -206,7 +226,7 @@ export class XtpClient extends TypedEventEmitter<XtpClientEvents> {
         sockets: () => this.config.runner.sockets,
         onClosed: closed => this.#listeners.delete(closed)
       },
-      options
+      options as ListenerOptions<ServiceConnection>
     )
     this.#listeners.add(listener)
     return listener
@@ -250,10 +270,27 @@ export class XtpClient extends TypedEventEmitter<XtpClientEvents> {
   }
 
   /**
+   * Figures of one connection by name, such as its round-trip time and what was lost.
+   *
+   * @throws NotFoundError where it is over; UnavailableError, ServiceLostError
+   */
+  async connectionStats(connection: ServiceConnection): Promise<Map<string, bigint>> {
+    if (this.#session?.connections.get(connection.connId) !== connection) {
+      throw new NotFoundError('the connection is over: it has no figures any more')
+    }
+    return this.#session.stats(connection.connId)
+  }
+
+  /** Connections that are open. */
+  get connections(): ServiceConnection[] {
+    return [...(this.#session?.connections.values() ?? [])]
+  }
+
+  /**
    * Waits until the connections have ended, then closes those that have not, and aborts what cannot
    * be closed.
    */
-  async endConnections(connections: Iterable<XtpConnection>, drainMs: number): Promise<void> {
+  async endConnections(connections: Iterable<ServiceConnection>, drainMs: number): Promise<void> {
     const all = [...connections]
     if (all.length === 0) {
       return
@@ -279,7 +316,7 @@ export class XtpClient extends TypedEventEmitter<XtpClientEvents> {
     address: Multiaddr | string,
     { onProgress, allowHalfOpen = true, inactivityTimeoutMs = 0 }: XtpDialOptions,
     signal: AbortSignal
-  ): Promise<XtpConnection> {
+  ): Promise<ServiceConnection> {
     const { definition, config } = this
     const remoteAddr = parseMultiaddr(address, definition)
     const target = targetOf(remoteAddr, definition)
@@ -340,6 +377,7 @@ export class XtpClient extends TypedEventEmitter<XtpClientEvents> {
       definition: this.definition,
       config: this.config,
       incarnation,
+      identity: this.#identity,
       sockets: sockets && new LentSockets(sockets, incarnation),
       connectionLog: this.#connectionLog,
       serviceLog: this.#serviceLog,
@@ -417,7 +455,7 @@ export class XtpClient extends TypedEventEmitter<XtpClientEvents> {
     await this.#supervisor.stop()
   }
 
-  async #endConnection(connection: XtpConnection): Promise<void> {
+  async #endConnection(connection: ServiceConnection): Promise<void> {
     const controller = new AbortController()
     const { signal } = controller
     const cancelTimer = this.config.clock.setTimer(STOP_CLOSE_MS, () => {

@@ -23,6 +23,11 @@ export interface TransportDefinition {
   suffix: string
   /** Matches what can be dialled and listened on, with an optional `/p2p/…` at the end. */
   matcher: MultiaddrMatcher
+  /**
+   * The service itself secures and multiplexes connections (capabilities NATIVE_SECURITY and NATIVE_MUX):
+   * they are `MuxedConnection`s. A service of the other kind is refused. Default false.
+   */
+  native?: boolean
   /** Absolute path of the bundled service program. */
   serviceEntry: string
 }

@@ -11,7 +11,7 @@ import {
   type XtpError
 } from '../ctl/index.ts'
 import type { SocketKeeper } from '../runner/index.ts'
-import type { InboundTaker } from './acceptor.ts'
+import type { InboundTaker } from './accept-credit.ts'
 import {
   encodeTarget,
   familyOf,
@@ -25,6 +25,7 @@ import {
 import type { XtpConnection } from './connection.ts'
 import type { ClientConfig, TransportDefinition } from './definition.ts'
 import type { KeptSocket } from './lent-sockets.ts'
+import type { ServiceConnection } from './service-connection.ts'
 import type { ServiceSession } from './service-session.ts'
 
 const RELISTEN_FIRST_MS = 50
@@ -39,18 +40,19 @@ const RELISTEN_ON = new Set<number>([
   STATUS.DEADLINE_EXCEEDED
 ])
 
-export interface ListenerOptions {
+/** `C`: `MuxedConnection` for a native transport. */
+export interface ListenerOptions<C extends ServiceConnection = XtpConnection> {
   /**
    * Takes an inbound connection. Until the promise settles the connection counts against
    * `acceptCredit`; a rejection aborts it.
    */
-  onConnection(connection: XtpConnection): Promise<void> | void
+  onConnection(connection: C): Promise<void> | void
   /** As in `XtpConnectionInit`. Default true. */
   allowHalfOpen?: boolean
   /** As in `XtpInit`, for raw connections. Default 0. */
   inactivityTimeoutMs?: number
   /** What is left to do with the open connections when the listener closes. Default: nothing. */
-  onClose?(connections: ReadonlySet<XtpConnection>): Promise<void>
+  onClose?(connections: ReadonlySet<C>): Promise<void>
 }
 
 /** What a listener needs of its client. */
@@ -74,9 +76,9 @@ export interface ListenerHost {
  */
 export class XtpListener extends TypedEventEmitter<ListenerEvents> implements Listener {
   readonly #host: ListenerHost
-  readonly #options: ListenerOptions
+  readonly #options: ListenerOptions<ServiceConnection>
   readonly #taker: InboundTaker
-  readonly #connections = new Set<XtpConnection>()
+  readonly #connections = new Set<ServiceConnection>()
   #id = 0
   /** Of the socket that is kept for it, over all incarnations. */
   #socketId?: string
@@ -88,7 +90,7 @@ export class XtpListener extends TypedEventEmitter<ListenerEvents> implements Li
   #closing?: Promise<void>
   #cancelRetry?: () => void
 
-  constructor(host: ListenerHost, options: ListenerOptions) {
+  constructor(host: ListenerHost, options: ListenerOptions<ServiceConnection>) {
     super()
     this.#host = host
     this.#options = options
@@ -278,7 +280,7 @@ export class XtpListener extends TypedEventEmitter<ListenerEvents> implements Li
     }
   }
 
-  async #onConnection(connection: XtpConnection): Promise<void> {
+  async #onConnection(connection: ServiceConnection): Promise<void> {
     this.#connections.add(connection)
     connection.ended.then(() => this.#connections.delete(connection))
     this.#host.log('inbound connection from %a', connection.remoteAddr)

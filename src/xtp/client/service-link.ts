@@ -12,6 +12,8 @@ import {
   type ReplyBody,
   type RequestBody,
   ResourceExhaustedError,
+  type Sign,
+  type Signed,
   type StreamHeader,
   UnsupportedError
 } from '../ctl/index.ts'
@@ -33,6 +35,8 @@ export interface ServiceLinkInit {
   expectedStreams(): number
   /** A request that was given up has succeeded all the same. */
   onLateReply(request: RequestBody, reply: ReplyBody): void
+  /** Answers the service's one request; without it nothing is signed. */
+  onSign?(sign: Sign): Promise<Signed>
   /** Once: a link ended (no error), or the service broke the protocol. Nothing works any more. */
   onBroken(error?: Error): void
 }
@@ -51,8 +55,11 @@ export class ServiceLink {
       role: 'client',
       clock: init.clock,
       send: bytes => this.#sendControl(bytes),
-      onRequest: async () => {
-        throw new UnsupportedError('this client takes no requests')
+      onRequest: async body => {
+        if ('sign' in body && init.onSign !== undefined) {
+          return { signed: await init.onSign(body.sign) }
+        }
+        throw new UnsupportedError('this client takes no such request')
       },
       onEvent: init.onEvent,
       onLateReply: init.onLateReply,

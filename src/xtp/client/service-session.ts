@@ -5,6 +5,7 @@ import type { Multiaddr } from '@multiformats/multiaddr'
 import { raceSignal } from 'race-signal'
 import {
   type Closed,
+  type Connected,
   ConnectionTimedOutError,
   DeadlineExceededError,
   type EventBody,
@@ -21,24 +22,34 @@ import {
   type XtpError
 } from '../ctl/index.ts'
 import { cleanText, type Incarnation, type SandboxLevel } from '../runner/index.ts'
-import { Acceptor, type InboundTaker } from './acceptor.ts'
-import { addressFromService } from './addresses.ts'
+import type { InboundTaker } from './accept-credit.ts'
+import { Acceptor, type ConnectionAcceptor } from './acceptor.ts'
+import { addressFromService, peerIdOf } from './addresses.ts'
 import { XtpConnection, type XtpConnectionInit } from './connection.ts'
 import type { ClientConfig, TransportDefinition } from './definition.ts'
 import { MAX_HELD } from './inbound.ts'
 import type { KeptSocket, LentSockets } from './lent-sockets.ts'
+import { MuxedAcceptor } from './muxed-acceptor.ts'
+import { MuxedConnection } from './muxed-connection.ts'
+import type { ServiceConnection } from './service-connection.ts'
 import { ServiceLink, violation } from './service-link.ts'
 import { ThrottledLink } from './throttled-link.ts'
+import type { TlsIdentity } from './tls-identity.ts'
 import { VERSION } from './version.ts'
 
 const MAX_CONN_ID = 0xffffffff
 /** spec/xtp-service.md, section Start. */
 const LENT_SOCKETS_FD = 5
 
+/** Capabilities of a service that secures and multiplexes: 4 NATIVE_MUX, 8 NATIVE_SECURITY. */
+const NATIVE = 4 | 8
+
 export interface ServiceSessionInit {
   definition: TransportDefinition
   config: ClientConfig
   incarnation: Pick<Incarnation, 'control' | 'data' | 'sandbox' | 'verify'>
+  /** Signs the TLS key of a native transport; others get nothing signed. */
+  identity?: TlsIdentity
   /** Where the service's sockets are; absent: it makes its own. */
   sockets?: LentSockets
   /** Of connections, and of the service itself. */
@@ -62,10 +73,12 @@ export interface DialOptions extends ConnectionOptions {
 export class ServiceSession {
   /** Resolves once, with why, when a link ended or the service broke the protocol. */
   readonly broken: Promise<Error | undefined>
-  readonly connections = new Map<number, XtpConnection>()
+  readonly connections = new Map<number, ServiceConnection>()
   readonly #init: ServiceSessionInit
   readonly #link: ServiceLink
-  readonly #acceptor: Acceptor
+  readonly #acceptor: ConnectionAcceptor
+  /** The same one, where the transport is native. */
+  readonly #muxedAcceptor?: MuxedAcceptor
   /** Dials under way, and those that ended before their own continuation ran. */
   readonly #dialling = new Map<number, Closed | undefined>()
   readonly #lost = Promise.withResolvers<XtpError>()
@@ -77,7 +90,8 @@ export class ServiceSession {
     this.#init = init
     const { promise, resolve } = Promise.withResolvers<Error | undefined>()
     this.broken = promise
-    this.#acceptor = this.#createAcceptor()
+    this.#muxedAcceptor = init.definition.native ? this.#createMuxedAcceptor() : undefined
+    this.#acceptor = this.#muxedAcceptor ?? this.#createAcceptor()
     const { bytesPerSecond } = init.config.limits
     this.#link = new ServiceLink({
       control: init.incarnation.control,
@@ -89,7 +103,10 @@ export class ServiceSession {
       onReceived: init.onReceived,
       onEvent: body => this.#onEvent(body),
       onStream: (stream, header) => this.#acceptor.onStream(stream, header),
-      expectedStreams: () => this.connections.size + MAX_HELD,
+      // of a native transport they are counted per connection
+      expectedStreams: () =>
+        init.definition.native ? Number.POSITIVE_INFINITY : this.connections.size + MAX_HELD,
+      onSign: init.identity && (sign => (init.identity as TlsIdentity).sign(sign)),
       onLateReply: (request, reply) => this.#onLateReply(request, reply),
       onBroken: error => {
         this.#isBroken = true
@@ -142,8 +159,11 @@ export class ServiceSession {
     await Promise.race([this.#link.negotiated, lost])
     const hello = reply.hello as Hello
     const isOurs = hello.transports.some(
-      ({ name, protocols }) =>
-        name === definition.name && protocols.includes(definition.multiaddrCode)
+      ({ name, protocols, capabilities }) =>
+        name === definition.name &&
+        protocols.includes(definition.multiaddrCode) &&
+        // a service does not decide whether the client encrypts
+        (capabilities & NATIVE) === (definition.native ? NATIVE : 0)
     )
     if (!isOurs) {
       throw new ServiceStartError(
@@ -198,9 +218,9 @@ export class ServiceSession {
     }
   }
 
-  /** Counters of the service itself, such as the sockets that its library holds. */
-  async stats(): Promise<Map<string, bigint>> {
-    const { statsResult } = await this.#request({ stats: { connId: 0 } })
+  /** Counters of the service itself, such as the sockets that its library holds, or of a connection. */
+  async stats(connId = 0): Promise<Map<string, bigint>> {
+    const { statsResult } = await this.#request({ stats: { connId } })
     return new Map(statsResult?.stats.map(({ key, value }) => [key, value]))
   }
 
@@ -210,7 +230,7 @@ export class ServiceSession {
   }
 
   /** @throws what the service answers, the signal's reason, ServiceLostError */
-  async dial(addr: Uint8Array, options: DialOptions): Promise<XtpConnection> {
+  async dial(addr: Uint8Array, options: DialOptions): Promise<ServiceConnection> {
     const { signal, remoteAddr, family } = options
     const timeoutMs = this.#init.config.dialTimeoutMs
     await this.#unlessLost(this.#init.sockets?.forDial(family), signal)
@@ -239,14 +259,20 @@ export class ServiceSession {
       throw errorFromStatus(closed.status, `dial ${remoteAddr}`)
     }
     if (signal?.aborted || this.#isBroken) {
-      this.#closeInService(connId, true)
+      this.#closeInService(connId, STATUS.CONNECTION_ABORTED)
       signal?.throwIfAborted()
       throw await this.#lost.promise
     }
     // #onEvent and the reply were checked for what they may be; an address may still be nonsense
-    const localAddr = this.#checked(() =>
-      addressFromService(reply.connected?.localAddr as Uint8Array, this.#init.definition)
-    )
+    const { localAddr: local, remoteCertificate } = reply.connected as Connected
+    const localAddr = this.#checked(() => addressFromService(local, this.#init.definition))
+    if (this.#muxedAcceptor !== undefined) {
+      const addrs = { remoteAddr, localAddr }
+      const connection = this.#connectMuxed(connId, 'outbound', addrs, remoteCertificate)
+      this.#muxedAcceptor.handOver(connection)
+      await connection.identify(peerIdOf(remoteAddr), signal)
+      return connection
+    }
     return this.#connect(connId, 'outbound', remoteAddr, localAddr, options, handler =>
       this.#link.mux.open({ connId, kind: 0 }, handler)
     )
@@ -346,15 +372,16 @@ export class ServiceSession {
     }
   }
 
-  #closeInService(connId: number, abort: boolean): void {
-    const code = abort ? STATUS.CONNECTION_ABORTED : 0
+  /** With a code: aborts. */
+  #closeInService(connId: number, code?: number): void {
+    const close = { connId, abort: code !== undefined, code: code ?? 0 }
     // it may have ended meanwhile; and a service that does not answer fails its heartbeat
-    this.#request({ close: { connId, abort, code } }).catch(() => {})
+    this.#request({ close }).catch(() => {})
   }
 
   #onLateReply(request: RequestBody, reply: ReplyBody): void {
     if (reply.connected !== undefined) {
-      this.#closeInService(reply.connected.connId, true)
+      this.#closeInService(reply.connected.connId, STATUS.CONNECTION_ABORTED)
     }
     if ('listen' in request && reply.listening !== undefined) {
       this.unlisten(request.listen.listenerId).catch(() => {})
@@ -413,23 +440,75 @@ export class ServiceSession {
         ),
       abortInService: connId => {
         this.#init.serviceLog.error('connection %d has no stream: given up', connId)
-        this.#closeInService(connId, true)
+        this.#closeInService(connId, STATUS.CONNECTION_ABORTED)
       },
       isFull: () => this.isFull,
-      refuse: connId => {
-        this.#init.serviceLog.error(
-          'connection %d refused: %d are open, which is limits.connections',
-          connId,
-          this.connections.size
-        )
-        this.#closeInService(connId, true)
-      },
-      grant: (listenerId, count) => {
-        if (!this.#isBroken) {
-          this.#link.control.event({ accept: { listenerId, count } })
-        }
-      }
+      refuse: connId => this.#refuse(connId),
+      grant: (listenerId, count) => this.#grant(listenerId, count)
     })
+  }
+
+  #refuse(connId: number): void {
+    this.#init.serviceLog.error(
+      'connection %d refused: %d are open, which is limits.connections',
+      connId,
+      this.connections.size
+    )
+    this.#closeInService(connId, STATUS.CONNECTION_ABORTED)
+  }
+
+  #grant(listenerId: number, count: number): void {
+    if (!this.#isBroken) {
+      this.#link.control.event({ accept: { listenerId, count } })
+    }
+  }
+
+  #createMuxedAcceptor(): MuxedAcceptor {
+    const { definition, config } = this.#init
+    return new MuxedAcceptor({
+      clock: config.clock,
+      connection: connId => this.connections.get(connId) as MuxedConnection | undefined,
+      isDialling: connId => (connId < this.#nextConnId ? this.#dialling.has(connId) : undefined),
+      checkAddress: bytes => addressFromService(bytes, definition),
+      connect: ({ connId, localAddr, remoteAddr, remoteCertificate }) => {
+        const addrs = {
+          remoteAddr: addressFromService(remoteAddr, definition),
+          localAddr: addressFromService(localAddr, definition)
+        }
+        return this.#connectMuxed(connId, 'inbound', addrs, remoteCertificate)
+      },
+      abortInService: connId => this.#closeInService(connId, STATUS.CONNECTION_ABORTED),
+      isFull: () => this.isFull,
+      refuse: connId => this.#refuse(connId),
+      grant: (listenerId, count) => this.#grant(listenerId, count)
+    })
+  }
+
+  #connectMuxed(
+    connId: number,
+    direction: MessageStreamDirection,
+    addrs: { remoteAddr: Multiaddr; localAddr: Multiaddr },
+    certificate: Uint8Array = new Uint8Array(0)
+  ): MuxedConnection {
+    const { config, connectionLog, definition, metrics } = this.#init
+    const { mux } = this.#link
+    const connection = new MuxedConnection({
+      ...addrs,
+      connId,
+      direction,
+      certificate,
+      muxerProtocol: definition.suffix,
+      log: connectionLog,
+      clock: config.clock,
+      closeTimeoutMs: config.closeTimeoutMs,
+      openStream: handler => mux.open({ connId, kind: 1 }, handler),
+      isLinkClosed: () => mux.isClosed,
+      requestClose: (abort, code) => this.#closeInService(connId, abort ? code : undefined),
+      metrics,
+      metricPrefix: `${direction}_`
+    })
+    this.connections.set(connId, connection)
+    return connection
   }
 
   #connect(
@@ -454,7 +533,7 @@ export class ServiceSession {
       closeTimeoutMs: config.closeTimeoutMs,
       metrics,
       metricPrefix: `${direction}_`,
-      requestClose: () => this.#closeInService(connId, false),
+      requestClose: () => this.#closeInService(connId),
       // a microtask later it is known whether the link is dead or the service only says so
       onLinkGone: () =>
         queueMicrotask(() => {

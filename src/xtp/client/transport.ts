@@ -6,7 +6,9 @@ import {
   type DialTransportOptions,
   type Listener,
   type Metrics,
+  type MultiaddrConnection,
   type OutboundConnectionUpgradeEvents,
+  type PrivateKey,
   type Startable,
   serviceCapabilities,
   type Transport,
@@ -14,9 +16,11 @@ import {
 } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
 import { setMaxListeners } from 'main-event'
+import { NotFoundError } from '../ctl/index.ts'
 import { XtpClient, type XtpDialEvents } from './client.ts'
-import type { XtpConnection } from './connection.ts'
 import { clientConfig, type TransportDefinition, type XtpInit } from './definition.ts'
+import { MuxedConnection } from './muxed-connection.ts'
+import type { ServiceConnection } from './service-connection.ts'
 import type { TransportStatus } from './status.ts'
 
 /** libp2p closes its connections within 500 ms of its stop; the service stays for that. */
@@ -26,6 +30,8 @@ const DRAIN_MS = 1_000
 export interface XtpComponents {
   logger: ComponentLogger
   metrics?: Metrics
+  /** libp2p's own. Needed by transports that secure their connections themselves. */
+  privateKey?: PrivateKey
 }
 
 export type XtpTransportDialEvents = OutboundConnectionUpgradeEvents | XtpDialEvents
@@ -72,6 +78,20 @@ export class XtpTransport implements Transport<XtpTransportDialEvents>, Startabl
     return this.client.stats()
   }
 
+  /**
+   * Figures of a connection of this transport by name, such as `rtt_us` and `lost_packets`.
+   *
+   * @throws NotFoundError where it is over, or of another transport
+   */
+  async connectionStats(connection: Connection): Promise<Map<string, bigint>> {
+    // what libp2p makes of a connection has the same timeline
+    const own = this.client.connections.find(({ timeline }) => timeline === connection.timeline)
+    if (own === undefined) {
+      throw new NotFoundError('no open connection of this transport: it has no figures')
+    }
+    return this.client.connectionStats(own)
+  }
+
   /** @throws as `XtpClient.dial`, and what the upgrade throws */
   async dial(
     ma: Multiaddr,
@@ -79,14 +99,17 @@ export class XtpTransport implements Transport<XtpTransportDialEvents>, Startabl
   ): Promise<Connection> {
     const { client } = this
     const { signal, onProgress } = options
-    const connection = await client.dial(ma, {
+    const connection = await client.dial<ServiceConnection>(ma, {
       signal,
       onProgress,
       allowHalfOpen: false,
       inactivityTimeoutMs: client.config.inactivityTimeoutMs
     })
     try {
-      return await options.upgrader.upgradeOutbound(connection, options)
+      return await options.upgrader.upgradeOutbound(connection, {
+        ...options,
+        ...nativeUpgrade(connection)
+      })
     } catch (error) {
       client.countError('upgrade_outbound', error)
       client.log.error('upgrade of the connection to %a failed - %e', ma, error)
@@ -99,12 +122,15 @@ export class XtpTransport implements Transport<XtpTransportDialEvents>, Startabl
     const { client } = this
     const shutdown = new AbortController()
     setMaxListeners(Infinity, shutdown.signal)
-    return client.createListener({
+    return client.createListener<ServiceConnection>({
       allowHalfOpen: false,
       inactivityTimeoutMs: client.config.inactivityTimeoutMs,
       onConnection: async connection => {
         try {
-          await upgrader.upgradeInbound(connection, { signal: shutdown.signal })
+          await upgrader.upgradeInbound(connection, {
+            signal: shutdown.signal,
+            ...nativeUpgrade(connection)
+          })
         } catch (error) {
           client.countError('upgrade_inbound', error)
           client.log.error(
@@ -116,7 +142,7 @@ export class XtpTransport implements Transport<XtpTransportDialEvents>, Startabl
           throw error
         }
       },
-      onClose: async (connections: ReadonlySet<XtpConnection>) => {
+      onClose: async connections => {
         shutdown.abort()
         await client.endConnections(connections, DRAIN_MS)
       }
@@ -130,6 +156,15 @@ export class XtpTransport implements Transport<XtpTransportDialEvents>, Startabl
   dialFilter(multiaddrs: Multiaddr[]): Multiaddr[] {
     return this.listenFilter(multiaddrs)
   }
+}
+
+/** What libp2p's upgrader is told of a connection that needs neither encryption nor a muxer. */
+function nativeUpgrade(connection: MultiaddrConnection) {
+  if (!(connection instanceof MuxedConnection)) {
+    return {}
+  }
+  const { remotePeer, muxerFactory } = connection
+  return { skipEncryption: true, skipProtection: true, remotePeer, muxerFactory } as const
 }
 
 /**

@@ -18,7 +18,7 @@ ping client ready draining
 stats client ready draining
 drain client ready draining
 shutdown client ready draining
-sign service ready draining
+sign service new
 undefined client ready draining
 undefined service ready draining`
 

@@ -13,8 +13,6 @@ export interface RequestRule {
   states: readonly SessionState[]
   /** Body of a successful answer; null: none. */
   reply: ReplyKind | null
-  /** Part of the schema only: always answered with UNSUPPORTED. */
-  reserved?: true
 }
 
 export interface EventRule {
@@ -34,7 +32,8 @@ export const REQUEST_RULES: Readonly<Record<RequestKind, RequestRule>> = {
   stats: { from: 'client', states: OPEN, reply: 'statsResult' },
   drain: { from: 'client', states: OPEN, reply: null },
   shutdown: { from: 'client', states: OPEN, reply: null },
-  sign: { from: 'service', states: OPEN, reply: 'signed', reserved: true }
+  // Once, between Hello and its answer: the session counts.
+  sign: { from: 'service', states: ['new'], reply: 'signed' }
 }
 
 export const EVENT_RULES: Readonly<Record<EventKind, EventRule>> = {

@@ -64,11 +64,11 @@ describe('control session: life of a session', () => {
   it('announces the limits that it enforces, whatever the caller put in', async () => {
     const limits = { maxFrameBytes: 1, maxRequests: 1, maxConnections: 5, maxListeners: 6 }
     const client = new ControlEnd('client', clock, {
-      limits: { maxFrameBytes: 8_192, maxRequests: 3 }
+      limits: { maxFrameBytes: 32_768, maxRequests: 3 }
     })
     void client.session.request({ hello: { ...HELLO, limits } }).catch(() => {})
     assert.deepEqual(client.take()[0]?.hello?.limits, {
-      maxFrameBytes: 8_192,
+      maxFrameBytes: 32_768,
       maxRequests: 3,
       maxConnections: 5,
       maxListeners: 6
@@ -78,34 +78,34 @@ describe('control session: life of a session', () => {
   })
 
   it('takes no frame above its limit, once the other end can know it', async () => {
-    const options = Array.from({ length: 20 }, () => ({ key: 'k', value: 'v'.repeat(1_000) }))
-    const service = new ControlEnd('service', clock, { limits: { maxFrameBytes: 8_192 } })
+    const options = Array.from({ length: 40 }, () => ({ key: 'k', value: 'v'.repeat(1_000) }))
+    const service = new ControlEnd('service', clock, { limits: { maxFrameBytes: 32_768 } })
     service.feed({ id: 1, hello: { ...HELLO, options } })
     service.handled[0]?.resolve({ hello: HELLO })
     await settle()
     assert.equal(service.session.state, 'ready')
-    assert.throws(() => service.session.receive(Uint8Array.of(0x81, 0x40)), /8193 bytes/)
+    assert.throws(() => service.session.receive(Uint8Array.of(0x81, 0x80, 2)), /32769 bytes/)
 
-    const client = new ControlEnd('client', clock, { limits: { maxFrameBytes: 8_192 } })
+    const client = new ControlEnd('client', clock, { limits: { maxFrameBytes: 32_768 } })
     void client.session.request({ hello: HELLO }).catch(() => {})
-    assert.throws(() => client.session.receive(Uint8Array.of(0x81, 0x40)), /8193 bytes/)
-    assert.throws(() => new ControlEnd('client', clock, { limits: { maxFrameBytes: 8_191 } }))
+    assert.throws(() => client.session.receive(Uint8Array.of(0x81, 0x80, 2)), /32769 bytes/)
+    assert.throws(() => new ControlEnd('client', clock, { limits: { maxFrameBytes: 32_767 } }))
     assert.throws(() => new ControlEnd('client', clock, { limits: { maxRequests: 0 } }))
   })
 
   it('sends no frame above the limit of the other end', async () => {
-    const limits = { maxFrameBytes: 8_192, maxRequests: 0, maxConnections: 0, maxListeners: 0 }
+    const limits = { maxFrameBytes: 32_768, maxRequests: 0, maxConnections: 0, maxListeners: 0 }
     const service = new ControlEnd('service', clock)
     service.feed({ id: 1, hello: { ...HELLO, limits } })
     service.handled.shift()?.resolve({ hello: HELLO })
     await settle()
-    const addrs = Array.from({ length: 20 }, () => new Uint8Array(500))
+    const addrs = Array.from({ length: 64 }, () => new Uint8Array(512))
     assert.throws(
       () => service.session.event({ addrs: { listenerId: 1, addrs } }),
       errors.InvalidArgumentError
     )
     service.feed({ id: 2, stats: { connId: 0 } })
-    const stats = Array.from({ length: 200 }, () => ({ key: 'k'.repeat(60), value: 1n }))
+    const stats = Array.from({ length: 500 }, () => ({ key: 'k'.repeat(64), value: 1n }))
     service.handled[0]?.resolve({ statsResult: { stats } })
     await settle()
     assert.equal(service.take().at(-1)?.status?.code, STATUS.INTERNAL)
@@ -115,7 +115,7 @@ describe('control session: life of a session', () => {
     const client = await readyClient(
       clock,
       {},
-      { limits: { maxFrameBytes: 8_192, maxRequests: 2, maxConnections: 0, maxListeners: 0 } }
+      { limits: { maxFrameBytes: 32_768, maxRequests: 2, maxConnections: 0, maxListeners: 0 } }
     )
     const pings = [1n, 2n].map(nonce => client.session.request({ ping: { nonce, ioAgeMs: 0 } }))
     await assert.rejects(
@@ -266,14 +266,54 @@ describe('control session: requests', () => {
     assert.equal(reply?.status?.errno.length, 32)
   })
 
-  it('answers a request of a later version, and a reserved one, with UNSUPPORTED', async () => {
+  it('answers a request of a later version with UNSUPPORTED', async () => {
     const service = await readyService(clock)
     service.feed({ id: 5 })
     assert.equal(service.take()[0]?.status?.code, STATUS.UNSUPPORTED)
     const client = await readyClient(clock)
-    client.feed({ id: 5, sign: { purpose: 1, spki: ADDR } })
+    client.feed({ id: 5 })
     assert.equal(client.take()[0]?.status?.code, STATUS.UNSUPPORTED)
     assert.equal(client.handled.length + service.handled.length, 0)
+  })
+
+  it('takes one Sign, between Hello and its answer', async () => {
+    const sign = { sign: { purpose: 1, spki: ADDR } }
+    const signed = { publicKey: ADDR, signature: ADDR }
+    const asking = (): ControlEnd => {
+      const client = new ControlEnd('client', clock)
+      client.session.request({ hello: HELLO }).catch(() => {})
+      client.take()
+      return client
+    }
+    const client = asking()
+    client.feed({ id: 7, ...sign })
+    client.handled[0]?.resolve({ signed })
+    await settle()
+    assert.deepEqual(client.take()[0]?.signed, signed)
+    violates(client, /request sign from the service while the session is new/, { id: 8, ...sign })
+
+    violates(new ControlEnd('client', clock), /request sign/, { id: 7, ...sign })
+    violates(await readyClient(clock), /request sign/, { id: 7, ...sign })
+    const failed = asking()
+    failed.feed({ id: 7, ...sign })
+    failed.handled[0]?.reject(new errors.InvalidArgumentError('no such key'))
+    await settle()
+    assert.equal(failed.take()[0]?.status?.code, STATUS.INVALID_ARGUMENT)
+    violates(failed, /request sign/, { id: 8, ...sign })
+  })
+
+  it('asks for a signature once, and only while Hello waits for its answer', async () => {
+    const sign = { sign: { purpose: 1, spki: ADDR } }
+    const service = new ControlEnd('service', clock)
+    await assert.rejects(service.session.request(sign), errors.UnavailableError)
+    service.feed({ id: 1, hello: HELLO })
+    const reply = service.session.request(sign)
+    assert.deepEqual(service.take()[0]?.sign, sign.sign)
+    service.feed({ id: 1, reply: true, signed: { publicKey: ADDR, signature: ADDR } })
+    assert.deepEqual((await reply).signed?.publicKey, ADDR)
+    await assert.rejects(service.session.request(sign), errors.UnavailableError)
+    const ready = await readyService(clock)
+    await assert.rejects(ready.session.request(sign), errors.UnavailableError)
   })
 
   it('ignores an event of a later version', async () => {

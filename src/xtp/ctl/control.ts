@@ -1,6 +1,6 @@
 // One end of the control link, without I/O: matches answers to requests, enforces deadlines, and lets
 // nothing pass that the table of allowed messages does not name (spec/xtp-ctl.md, section Sessions).
-import { mayReply, mayRequest, maySendEvent, REQUEST_RULES, type SessionState } from './allowed.ts'
+import { mayReply, mayRequest, maySendEvent, type SessionState } from './allowed.ts'
 import { clipUtf8 } from './clip.ts'
 import type { Clock } from './clock.ts'
 import {
@@ -66,7 +66,7 @@ export interface ControlInit {
   limits?: {
     /** Inbound requests in flight. Default and largest: 1024. */
     maxRequests?: number
-    /** Default and largest: 65,536; smallest: 8,192. */
+    /** Default and largest: 65,536; smallest: 32,768. */
     maxFrameBytes?: number
   }
 }
@@ -105,6 +105,7 @@ export class ControlSession {
   #decoder: FrameDecoder
   #state: SessionState = 'new'
   #helloSeen = false
+  #signSeen = false
   #remoteHello?: Hello
   #nextId = 1
   #pending = new Map<number, Pending>()
@@ -117,7 +118,9 @@ export class ControlSession {
       throw new InvalidArgumentError(`maxRequests is ${maxRequests}: allowed are 1 to 1024`)
     }
     if (!(maxFrameBytes >= MIN_FRAME_BYTES && maxFrameBytes <= MAX_FRAME_BYTES)) {
-      throw new InvalidArgumentError(`maxFrameBytes is ${maxFrameBytes}: allowed are 8192 to 65536`)
+      throw new InvalidArgumentError(
+        `maxFrameBytes is ${maxFrameBytes}: allowed are 32768 to 65536`
+      )
     }
     this.#init = init
     this.#maxRequests = maxRequests
@@ -240,6 +243,9 @@ export class ControlSession {
       throw new UnavailableError(`${kind}: not possible while the session is ${this.#state}`)
     }
     if (kind === 'hello' && this.#helloSeen) throw new UnavailableError('hello: was sent already')
+    if (kind === 'sign' && !this.#maySign()) {
+      throw new UnavailableError('sign: possible once, before Hello is answered')
+    }
     if (this.#pending.size >= this.#remoteMaxRequests()) {
       throw new ResourceExhaustedError(
         `${kind}: ${this.#pending.size} requests are in flight, the other end takes no more`
@@ -250,6 +256,7 @@ export class ControlSession {
       timeoutMs === Infinity ? 0 : Math.min(Math.max(1, Math.ceil(timeoutMs)), MAX_DEADLINE_MS)
     const bytes = this.#encode({ id, deadlineMs, ...this.#withOwnLimits(body) })
     if (kind === 'hello') this.#helloSeen = true
+    if (kind === 'sign') this.#signSeen = true
     if (kind === 'drain' || kind === 'shutdown') this.#state = 'draining'
 
     const onAbort = (): void => this.#giveUp(id, signal?.reason)
@@ -353,7 +360,8 @@ export class ControlSession {
     const { id, deadlineMs } = frame
     if (
       !mayRequest(kind, this.#otherRole(), this.#state) ||
-      (kind === 'hello' && this.#helloSeen)
+      (kind === 'hello' && this.#helloSeen) ||
+      (kind === 'sign' && !this.#maySign())
     ) {
       throw this.#notAllowed('request', kind)
     }
@@ -367,8 +375,8 @@ export class ControlSession {
     if (queued > MAX_UNREAD_REPLY_BYTES) {
       throw new ProtocolViolationError(`requests while ${queued} bytes of answers are unread`)
     }
-    if (kind == null || REQUEST_RULES[kind].reserved) {
-      const error = new UnsupportedError(`this end does not know ${kind ?? 'this request'}`)
+    if (kind == null) {
+      const error = new UnsupportedError('this end does not know this request')
       this.#send(this.#encode({ id, reply: true, status: statusFromError(error) }))
       return
     }
@@ -376,6 +384,7 @@ export class ControlSession {
       this.#helloSeen = true
       this.#acceptHello(frame.hello)
     }
+    if (kind === 'sign') this.#signSeen = true
     if (kind === 'drain' || kind === 'shutdown') this.#state = 'draining'
     this.#run(id, kind, { [kind]: frame[kind] } as unknown as RequestBody, deadlineMs)
   }
@@ -471,6 +480,11 @@ export class ControlSession {
       maxRequests: this.#maxRequests
     }
     return { hello: { ...hello, limits } } as T
+  }
+
+  /** A signature is given for one Hello, and once: more would make an oracle of the client. */
+  #maySign(): boolean {
+    return this.#helloSeen && !this.#signSeen
   }
 
   #otherRole(): Role {

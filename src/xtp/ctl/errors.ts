@@ -243,6 +243,53 @@ export class RemoteMisbehavedError extends XtpError {
   }
 }
 
+/** The peer, or this end, ended the cryptographic handshake; the message names the TLS alert. */
+export class HandshakeFailedError extends XtpError {
+  override name = 'HandshakeFailedError'
+  constructor(message = 'the cryptographic handshake failed', options: XtpErrorOptions = {}) {
+    super(message, { ...options, status: STATUS.HANDSHAKE_FAILED })
+  }
+}
+
+/** The peer speaks the transport, but not libp2p over it. */
+export class NoCommonAlpnError extends XtpError {
+  override name = 'NoCommonAlpnError'
+  constructor(
+    message = 'the remote does not speak libp2p over this transport: check the address',
+    options: XtpErrorOptions = {}
+  ) {
+    super(message, { ...options, status: STATUS.NO_COMMON_ALPN })
+  }
+}
+
+/** Why the certificate of a peer was refused. */
+export type PeerCertificateReason =
+  | 'missing'
+  | 'too-large'
+  | 'malformed'
+  | 'not-yet-valid'
+  | 'expired'
+  | 'unsupported-key'
+  | 'not-self-signed'
+  | 'critical-extension'
+  | 'no-libp2p-extension'
+  | 'bad-host-key'
+  | 'bad-host-signature'
+
+/** The peer's certificate does not prove who it is: the connection was aborted. */
+export class PeerCertificateError extends XtpError {
+  override name = 'PeerCertificateError'
+  /** Undefined where only the status is known. */
+  declare readonly reason?: PeerCertificateReason
+  constructor(
+    message = 'the certificate of the peer does not prove its identity',
+    options: XtpErrorOptions & { reason?: PeerCertificateReason } = {}
+  ) {
+    super(message, { ...options, status: STATUS.PEER_CERTIFICATE })
+    if (options.reason != null) this.reason = options.reason
+  }
+}
+
 export interface ServiceErrorOptions extends XtpErrorOptions {
   /** Exit code of the process; null or undefined where it was killed or is not known. */
   exitCode?: number | null
@@ -347,6 +394,9 @@ const CLASSES = new Map<number, StatusErrorClass>([
   [STATUS.CONNECTION_CLOSED, ConnectionClosedError],
   [STATUS.CONNECTION_ABORTED, ConnectionAbortedError],
   [STATUS.REMOTE_MISBEHAVED, RemoteMisbehavedError],
+  [STATUS.HANDSHAKE_FAILED, HandshakeFailedError],
+  [STATUS.NO_COMMON_ALPN, NoCommonAlpnError],
+  [STATUS.PEER_CERTIFICATE, PeerCertificateError],
   [STATUS.SERVICE_LOST, ServiceLostError],
   [STATUS.SERVICE_START_FAILED, ServiceStartError],
   [STATUS.SANDBOX_UNAVAILABLE, SandboxUnavailableError],

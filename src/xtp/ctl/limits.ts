@@ -10,7 +10,7 @@ export const EXIT_NO_COMMON_PROTOCOL = 78
 /** Control frame, without its length prefix. */
 export const MAX_FRAME_BYTES = 65_536
 /** What a Hello may lower `max_frame_bytes` to: room for any frame that is needed to go on. */
-export const MIN_FRAME_BYTES = 8_192
+export const MIN_FRAME_BYTES = 32_768
 /** Requests in flight per direction, where Hello says nothing. */
 export const MAX_REQUESTS = 1_024
 /** How long the requester waits after the deadline for the responder's own answer. */
@@ -33,6 +33,13 @@ export const MAX_WINDOW_BYTES = 2_147_483_647
 export const MAX_DATA_FRAME_BYTES = 16_777_216
 /** Streams that the other end may have open at once. */
 export const MAX_STREAMS = 65_536
+
+/** Certificate of a peer, in Connected and Incoming. */
+export const MAX_CERTIFICATE_BYTES = 16_384
+/** Streams of one connection that its peer may have open at the client at once (NATIVE_MUX). */
+export const MAX_STREAMS_PER_CONNECTION = 4_096
+/** Credit that a client may keep back on all streams of one connection together (NATIVE_MUX). */
+export const MAX_WITHHELD_CREDIT_BYTES = 1_048_576
 
 /** Bytes that may wait for an end that keeps asking (pings, requests) and does not read. */
 export const MAX_UNREAD_REPLY_BYTES = 16_777_216

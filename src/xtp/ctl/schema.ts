@@ -1,6 +1,8 @@
 // Every field of every control message with its limits, as data: checked before a byte is decoded,
 // and the source of the tables in spec/xtp-ctl.md. A test compares it with spec/xtp-ctl.proto.
 
+import { MAX_CERTIFICATE_BYTES } from './limits.ts'
+
 export interface Field {
   name: string
   type: 'uint32' | 'uint64' | 'bool' | 'string' | 'bytes' | MessageSchema
@@ -12,6 +14,8 @@ export interface Field {
   parity?: 'odd' | 'even'
   /** Largest number of elements of a repeated field. */
   repeated?: number
+  /** Absent is told from empty. */
+  optional?: boolean
   /** Message fields only: must be there. */
   required?: boolean
 }
@@ -42,6 +46,13 @@ const MAX_CREDIT = 1_048_576
 const addr: Field = { name: 'addr', type: 'bytes', min: 1, max: MAX_ADDR_BYTES }
 const localAddr: Field = { ...addr, name: 'local_addr' }
 const remoteAddr: Field = { ...addr, name: 'remote_addr' }
+/** Empty for transports without security of their own. */
+const remoteCertificate: Field = {
+  name: 'remote_certificate',
+  type: 'bytes',
+  max: MAX_CERTIFICATE_BYTES,
+  optional: true
+}
 const connId: Field = { name: 'conn_id', type: 'uint32', min: 1 }
 const listenerId: Field = { name: 'listener_id', type: 'uint32', min: 1 }
 
@@ -95,7 +106,12 @@ const bodies = {
   18: message('Listening', { 1: addr }),
   19: message('Unlisten', { 1: listenerId }),
   20: message('Dial', { 1: { ...connId, parity: 'odd' }, 2: addr }),
-  21: message('Connected', { 1: { ...connId, parity: 'odd' }, 2: localAddr, 3: remoteAddr }),
+  21: message('Connected', {
+    1: { ...connId, parity: 'odd' },
+    2: localAddr,
+    3: remoteAddr,
+    4: remoteCertificate
+  }),
   22: message('Close', {
     1: connId,
     2: { name: 'abort', type: 'bool' },
@@ -126,7 +142,8 @@ const bodies = {
     1: { ...connId, min: 2, parity: 'even' },
     2: listenerId,
     3: localAddr,
-    4: remoteAddr
+    4: remoteAddr,
+    5: remoteCertificate
   }),
   42: message('Closed', {
     1: connId,

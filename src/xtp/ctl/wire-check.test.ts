@@ -93,6 +93,7 @@ describe('wire check', () => {
     refused('a201 06 0802 1202 0401', /conn_id 2/) // an even number from the client
     refused('a201 02 1200', /addr has 0 bytes/)
     refused('e202 02 0804', /level 4/)
+    refused(`c202 858001 2a 818001 ${'00'.repeat(16_385)}`, /remote_certificate has 16385 bytes/)
   })
 
   it('takes 64-bit numbers up to the largest, and no larger', () => {

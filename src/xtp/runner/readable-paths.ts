@@ -9,7 +9,7 @@ import { promisify } from 'node:util'
 const SYSTEM_FILES = ['/etc/ld.so.cache', '/dev/null']
 
 /** Beside the folder of the bundled file: the addons, what else a service looks for, and its type. */
-const PACKAGE_FILES = ['prebuilds', 'build', 'package.json']
+const PACKAGE_FILES = ['prebuilds', 'static', 'build', 'package.json']
 
 /** For a Node that is not this one. It ends by itself. */
 const ASK_TIMEOUT_MS = 10_000

@@ -14,6 +14,16 @@ export interface Binding {
   dial(request: number, connection: number, ip: string, port: number, timeoutMs: number): void
   /** Also ends a dial that has not finished; its request is then answered with CANCELLED. */
   close(request: number, connection: number, abort: boolean, code: number): void
+  /**
+   * With native security, after `start` and once: makes the TLS key, which never leaves the addon, and gives its
+   * public half as SubjectPublicKeyInfo, DER.
+   */
+  generateKey?(): Uint8Array
+  /**
+   * With native security, before the first `listen` or `dial`: makes the certificate from the host's public key (libp2p
+   * protobuf) and its signature of the TLS key. Throws an Error where it cannot.
+   */
+  setCertificate?(publicKey: Uint8Array, signature: Uint8Array): void
   /** Connection 0: the whole service. */
   stats(request: number, connection: number): void
   /** Ends the I/O thread: resets what is left, closes all sockets. Returns when it has ended. */
@@ -70,4 +80,6 @@ export interface NativeEvent {
   bytesIn: number
   bytesOut: number
   text: string
+  /** DER of the peer's certificate, with native security; empty or absent otherwise. */
+  certificate?: Uint8Array
 }

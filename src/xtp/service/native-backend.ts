@@ -7,10 +7,12 @@ import {
   errorFromStatus,
   isRetryable,
   type Listening,
+  type Signed,
   STATUS,
   type StatsResult,
   type Status,
   UnavailableError,
+  UnsupportedError,
   type XtpError
 } from '../ctl/index.ts'
 import { bytesFromIpPort, ipPortFromBytes } from './addresses.ts'
@@ -87,6 +89,20 @@ export class NativeBackend {
     this.#started = true
   }
 
+  /**
+   * Native security: has `sign` lend the host's identity to a key of the addon.
+   *
+   * @throws what `sign` does; Error where the addon has no such functions or cannot make the certificate
+   */
+  async certify(sign: (spki: Uint8Array) => Promise<Signed>): Promise<void> {
+    const { generateKey, setCertificate } = this.#binding
+    if (generateKey === undefined || setCertificate === undefined) {
+      throw new UnsupportedError('the addon has no TLS key: it does not fit its package')
+    }
+    const { publicKey, signature } = await sign(generateKey.call(this.#binding))
+    setCertificate.call(this.#binding, publicKey, signature)
+  }
+
   async listen(listener: number, addr: Uint8Array, accept: number): Promise<Listening> {
     const { ip, port } = ipPortFromBytes(addr, this.#init.suffixCode)
     const done = await this.#request(id => this.#binding.listen(id, listener, ip, port, accept))
@@ -123,7 +139,8 @@ export class NativeBackend {
       return {
         connId: connection,
         localAddr: bytesFromIpPort(event.localIp, event.localPort, this.#init.suffix),
-        remoteAddr: bytesFromIpPort(event.remoteIp, event.remotePort, this.#init.suffix)
+        remoteAddr: bytesFromIpPort(event.remoteIp, event.remotePort, this.#init.suffix),
+        remoteCertificate: event.certificate
       }
     } finally {
       signal.removeEventListener('abort', cancel)
@@ -194,7 +211,8 @@ export class NativeBackend {
             connId: event.connection,
             listenerId: event.listener,
             localAddr: bytesFromIpPort(event.localIp, event.localPort, suffix),
-            remoteAddr: bytesFromIpPort(event.remoteIp, event.remotePort, suffix)
+            remoteAddr: bytesFromIpPort(event.remoteIp, event.remotePort, suffix),
+            remoteCertificate: event.certificate
           }
         })
         break

@@ -18,6 +18,7 @@ import {
   type RequestBody,
   type RequestContext,
   ResourceExhaustedError,
+  type Signed,
   STATUS,
   UnavailableError,
   UnsupportedError,
@@ -224,7 +225,7 @@ export class Service {
     }
   }
 
-  #hello({ options }: Hello): ReplyBody {
+  async #hello({ options }: Hello): Promise<ReplyBody> {
     const { name, implementation, suffix, suffixCode, capabilities } = this.#definition
     const settings = new Map(options.map(({ key, value }) => [key, Number(value)]))
     let code: number = EXIT.UNAVAILABLE
@@ -241,6 +242,9 @@ export class Service {
       reached = this.#lockdown(this.#backend, settings)
       code = EXIT.UNAVAILABLE
       this.#backend.start(DATA_FD, Object.fromEntries(settings))
+      if ((capabilities & CAPABILITY.NATIVE_SECURITY) !== 0) {
+        await this.#backend.certify(spki => this.#sign(spki))
+      }
     } catch (error) {
       // the reply tells the client why; the exit code tells whoever sees only the process
       console.error((error as Error).message)
@@ -264,6 +268,12 @@ export class Service {
         pid: process.pid
       }
     }
+  }
+
+  /** Purpose 1: a TLS certificate. */
+  async #sign(spki: Uint8Array): Promise<Signed> {
+    const { signed } = await this.#session.request({ sign: { purpose: 1, spki } })
+    return signed as Signed
   }
 
   /** Takes what concerns the sandbox out of the settings; gives what was reached. */

@@ -13,6 +13,7 @@ import {
   type ReplyBody,
   type RequestBody,
   type RequestContext,
+  type Signed,
   STATUS
 } from '../../ctl/index.ts'
 import type {
@@ -72,6 +73,18 @@ export class FakeStream implements MuxStreamHandler {
   }
 }
 
+/** What a fake service with native security has and tells. */
+export interface NativePeer {
+  /** TLS key that it wants signed; without: it asks for nothing. */
+  spki?: Uint8Array
+  /** Default 1. */
+  purpose?: number
+  /** Default 15. */
+  capabilities?: number
+  /** Certificate of every peer. */
+  certificate?: Uint8Array
+}
+
 export class FakeService implements Incarnation {
   static lastPid = 1000
   readonly pid = ++FakeService.lastPid
@@ -95,6 +108,11 @@ export class FakeService implements Incarnation {
   /** Signals that end it; a hung process takes SIGKILL only. */
   diesOf = new Set(['SIGTERM', 'SIGKILL'])
   port = 40_000
+  /** A service that secures and multiplexes: what it tells of itself, and of its peers. */
+  native?: NativePeer
+  /** Streams of kind 1, in the order in which they opened. */
+  readonly muxed: FakeStream[] = []
+  signed?: Signed
   /** Answers instead of the service; undefined leaves it to the service. */
   answer?: (body: RequestBody, ctx: RequestContext) => Promise<ReplyBody> | undefined
   readonly #exited = Promise.withResolvers<ExitInfo>()
@@ -113,10 +131,13 @@ export class FakeService implements Incarnation {
     this.mux = new Mux({
       role: 'server',
       sink: this.ownData,
-      onStream: (stream, { connId }) => {
+      onStream: (stream, { connId, kind }) => {
         const fake = new FakeStream(connId)
         fake.stream = stream
         stream.handler = fake
+        if (kind === 1) {
+          this.muxed.push(fake)
+        }
         this.streams.set(connId, fake)
       }
     })
@@ -145,6 +166,26 @@ export class FakeService implements Incarnation {
       this.ownData.destroy()
       this.#exited.resolve(exit)
     }
+  }
+
+  /** The peer of a muxed connection opens a stream. */
+  openStream(connId: number, kind = 1): FakeStream {
+    const fake = new FakeStream(connId)
+    fake.stream = this.mux.open({ connId, kind }, fake)
+    return fake
+  }
+
+  /** A peer connects, natively secured. */
+  incomingNative(connId: number, listenerId: number): void {
+    this.session.event({
+      incoming: {
+        connId,
+        listenerId,
+        localAddr: bytesOf(`/ip4/127.0.0.1/udp/${this.port}/utp`),
+        remoteAddr: bytesOf('/ip4/192.0.2.7/udp/999/utp'),
+        remoteCertificate: this.native?.certificate
+      }
+    })
   }
 
   /** A peer connects: the announcement, the stream, or both, in this order. */
@@ -191,7 +232,12 @@ export class FakeService implements Incarnation {
       return answer
     }
     if ('hello' in body) {
-      const transports = [{ name: 'utp', protocols: [302], capabilities: 3 }]
+      if (this.native?.spki !== undefined) {
+        const sign = { purpose: this.native.purpose ?? 1, spki: this.native.spki }
+        this.signed = (await this.session.request({ sign })).signed
+      }
+      const capabilities = this.native?.capabilities ?? (this.native === undefined ? 3 : 15)
+      const transports = [{ name: 'utp', protocols: [302], capabilities }]
       const options = [{ key: 'sandbox_level', value: this.reached ?? this.sandbox.level.slice(1) }]
       const hello = { implementation: 'fake', features: [], options, transports, pid: this.pid }
       return { hello }
@@ -204,7 +250,9 @@ export class FakeService implements Incarnation {
     }
     if ('dial' in body) {
       const localAddr = bytesOf('/ip4/127.0.0.1/udp/5/utp')
-      return { connected: { connId: body.dial.connId, localAddr, remoteAddr: body.dial.addr } }
+      const { connId, addr: remoteAddr } = body.dial
+      const remoteCertificate = this.native?.certificate
+      return { connected: { connId, localAddr, remoteAddr, remoteCertificate } }
     }
     if ('shutdown' in body) {
       setImmediate(() => this.die({ exitCode: 0 }))

@@ -4,7 +4,7 @@ import { Uint8ArrayList } from 'uint8arraylist'
 import * as errors from '../errors.ts'
 import { STATUS } from '../status.ts'
 import { concat } from '../testing/bytes.ts'
-import { describeFrames, frame, frames, MuxEnd } from '../testing/mux-end.ts'
+import { describeFrames, frame, frames, MuxEnd, type Recorder } from '../testing/mux-end.ts'
 import { MUX_FLAG } from './frame.ts'
 
 const { SYN, ACK, FIN, RST } = MUX_FLAG
@@ -216,6 +216,30 @@ describe('mux: data and credit', () => {
     await server.sent()
     server.opened[0]?.stream.consumed(600 * KiB)
     assert.deepEqual(await server.sent(), [])
+  })
+
+  it('grants what is kept back when it is told to, behind the end of the remote too', async () => {
+    server.mux.receive(frames.open(1))
+    const { stream } = server.opened[0] as Recorder
+    await server.sent()
+    server.mux.receive(frames.data(1, 1_000))
+    stream.consumed(400)
+    assert.equal(stream.withheldCredit, 403) // the header too
+    assert.deepEqual(await server.sent(), [])
+    stream.grantWithheld()
+    stream.grantWithheld()
+    assert.deepEqual(await server.sent(), ['WINDOW_UPDATE #1 403'])
+    server.mux.receive(frames.credit(1, 0, FIN))
+    stream.consumed(600)
+    assert.deepEqual(await server.sent(), [])
+    assert.equal(stream.withheldCredit, 600)
+    stream.grantWithheld()
+    assert.deepEqual(await server.sent(), ['WINDOW_UPDATE #1 600'])
+    assert.equal(stream.isOver, false)
+    stream.end()
+    assert.equal(stream.isOver, true)
+    stream.consumed(1)
+    assert.equal(stream.withheldCredit, 0)
   })
 
   it('takes the whole window and not a byte more', () => {

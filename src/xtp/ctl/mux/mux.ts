@@ -107,6 +107,11 @@ export class Mux {
     )
   }
 
+  /** Nothing can be sent or received any more; streams that hear of a reset now hear it from this end. */
+  get isClosed(): boolean {
+    return this.#closed
+  }
+
   get streamCount(): number {
     return this.#streams.size
   }

@@ -84,6 +84,11 @@ export class MuxStream {
     return this.#connId
   }
 
+  /** Both directions have ended, or it was reset by either side. */
+  get isOver(): boolean {
+    return this.#dead
+  }
+
   /** Bytes that the remote takes before it must grant more. */
   get bufferedCredit(): number {
     return this.#sendCredit
@@ -133,14 +138,30 @@ export class MuxStream {
 
   /** The reader took `bytes` of what `onData` delivered: the remote may send as many again. */
   consumed(bytes: number): void {
-    if (this.#dead || this.#remoteEnded) return
+    if (this.#dead) return
     // Never more than was delivered: that would let the remote send beyond the window.
     const count = Math.min(bytes, this.#unread)
     this.#unread -= count
     this.#ungranted += count
-    if (this.#ungranted * 2 < this.#link.receiveWindow) return
-    this.#grant(this.#ungranted, 0)
+    // Behind the remote's end credit is of use to `grantWithheld` only.
+    if (this.#remoteEnded || this.#ungranted * 2 < this.#link.receiveWindow) return
+    this.grantWithheld()
+  }
+
+  /** Bytes that were consumed and are kept back, so that credit goes out in few frames. */
+  get withheldCredit(): number {
+    return this.#dead ? 0 : this.#ungranted
+  }
+
+  /**
+   * Grants what is kept back now, also behind the remote's end: for streams that share a window of their
+   * connection, which stands still where many keep something back.
+   */
+  grantWithheld(): void {
+    if (this.#dead || this.#ungranted === 0) return
+    const bytes = this.#ungranted
     this.#ungranted = 0
+    this.#grant(bytes, 0)
   }
 
   // ---- called by Mux ----

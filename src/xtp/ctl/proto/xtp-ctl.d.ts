@@ -125,6 +125,7 @@ export interface Connected {
     connId: number;
     localAddr: Uint8Array;
     remoteAddr: Uint8Array;
+    remoteCertificate?: Uint8Array;
 }
 export declare namespace Connected {
     const codec: () => Codec<Connected>;
@@ -229,6 +230,7 @@ export interface Incoming {
     listenerId: number;
     localAddr: Uint8Array;
     remoteAddr: Uint8Array;
+    remoteCertificate?: Uint8Array;
 }
 export declare namespace Incoming {
     const codec: () => Codec<Incoming>;

@@ -1736,6 +1736,10 @@ export var Connected;
                     w.uint32(26);
                     w.bytes(obj.remoteAddr);
                 }
+                if (obj.remoteCertificate != null) {
+                    w.uint32(34);
+                    w.bytes(obj.remoteCertificate);
+                }
                 if (opts.lengthDelimited !== false) {
                     w.ldelim();
                 }
@@ -1759,6 +1763,10 @@ export var Connected;
                         }
                         case 3: {
                             obj.remoteAddr = reader.bytes();
+                            break;
+                        }
+                        case 4: {
+                            obj.remoteCertificate = reader.bytes();
                             break;
                         }
                         default: {
@@ -2360,6 +2368,10 @@ export var Incoming;
                     w.uint32(34);
                     w.bytes(obj.remoteAddr);
                 }
+                if (obj.remoteCertificate != null) {
+                    w.uint32(42);
+                    w.bytes(obj.remoteCertificate);
+                }
                 if (opts.lengthDelimited !== false) {
                     w.ldelim();
                 }
@@ -2388,6 +2400,10 @@ export var Incoming;
                         }
                         case 4: {
                             obj.remoteAddr = reader.bytes();
+                            break;
+                        }
+                        case 5: {
+                            obj.remoteCertificate = reader.bytes();
                             break;
                         }
                         default: {

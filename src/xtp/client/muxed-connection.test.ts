@@ -1,0 +1,705 @@
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import { publicKeyFromProtobuf } from '@libp2p/crypto/keys'
+import type { Connection, StreamCloseEvent, Upgrader } from '@libp2p/interface'
+import { multiaddr } from '@multiformats/multiaddr'
+import {
+  DEFAULT_WINDOW_BYTES,
+  MAX_STREAMS_PER_CONNECTION,
+  MAX_WITHHELD_CREDIT_BYTES,
+  STATUS
+} from '../ctl/index.ts'
+import { HOLD_MS } from './inbound.ts'
+import { silentLogger } from './log.ts'
+import type { MuxedConnection } from './muxed-connection.ts'
+import type { MuxedStream } from './muxed-stream.ts'
+import type { NativeStreamMuxer } from './stream-muxer.ts'
+import { flipped, makeCertificate } from './testing/certificates.ts'
+import { type FakeService, type FakeStream, settle } from './testing/fake-service.ts'
+import { definition, REMOTE, stop } from './testing/fixture.ts'
+import { muxed, type NativeFixture, nativeFixture } from './testing/native-fixture.ts'
+import { createTransport } from './transport.ts'
+
+const KiB = 1024
+const MiB = 1024 * KiB
+const ANY = '/ip4/127.0.0.1/udp/0/utp'
+
+interface Watched {
+  stream: MuxedStream
+  bytes: Uint8Array[]
+  events: string[]
+  error?: Error
+}
+
+/** Records what a stream says; reads where told to. */
+function watch(stream: MuxedStream, read = true): Watched {
+  const watched: Watched = { stream, bytes: [], events: [] }
+  if (read) {
+    readFrom(watched)
+  }
+  for (const event of ['remoteCloseWrite', 'end', 'drain'] as const) {
+    stream.addEventListener(event, () => watched.events.push(event))
+  }
+  stream.addEventListener('close', (event: StreamCloseEvent) => {
+    watched.events.push(`close ${event.error?.name ?? 'in order'}`)
+    watched.error = event.error
+  })
+  return watched
+}
+
+function readFrom(watched: Watched): void {
+  watched.stream.addEventListener('message', ({ data }) => {
+    watched.bytes.push(data.slice())
+  })
+}
+
+const text = ({ bytes }: Watched) => Buffer.concat(bytes).toString()
+const sizeOf = ({ bytes }: Watched) => Buffer.concat(bytes).byteLength
+const bytes = (of: string) => new TextEncoder().encode(of)
+
+/** The remote's next stream. */
+async function remoteStream(muxer: NativeStreamMuxer, open: () => FakeStream) {
+  const opened = new Promise<MuxedStream>(resolve => {
+    muxer.addEventListener('stream', ({ detail }) => resolve(detail), { once: true })
+  })
+  const fake = open()
+  return { fake, stream: await opened }
+}
+
+async function until(what: string, holds: () => boolean): Promise<void> {
+  for (let turn = 0; !holds(); turn++) {
+    assert.ok(turn < 1_000_000, `${what} did not happen`)
+    await new Promise(resolve => setImmediate(resolve))
+  }
+}
+
+/** Dials, and lets the time pass that a process has for ending by itself. */
+async function timely({ client, clock }: NativeFixture): Promise<void> {
+  let isOver = false
+  const dial = client.dial(REMOTE).finally(() => {
+    isOver = true
+  })
+  dial.catch(() => {})
+  for (let turn = 0; turn < 100 && !isOver; turn++) {
+    await settle()
+    clock.advance(250)
+  }
+  await dial
+}
+
+describe('a native service', () => {
+  test('gets its key signed by the host, once, before it is ready', async () => {
+    const f = await nativeFixture()
+    await muxed(f)
+    const { publicKey, signature } = f.runner.last.signed ?? assert.fail('nothing was signed')
+    const key = publicKeyFromProtobuf(publicKey)
+    assert.ok(key.equals(f.privateKey.publicKey))
+    const signed = Buffer.concat([
+      Buffer.from('libp2p-tls-handshake:'),
+      f.native.spki as Uint8Array
+    ])
+    assert.equal(await key.verify(signed, signature), true)
+    await stop(f)
+  })
+
+  test('that asks for another signature does not start', async () => {
+    const f = await nativeFixture()
+    f.native.purpose = 2
+    await assert.rejects(timely(f), { code: 'ERR_XTP_SERVICE_START_FAILED' })
+    f.native.purpose = 1
+    f.native.spki = Buffer.from('libp2p-tls-handshake: something else, of a length below 512')
+    await assert.rejects(timely(f), { code: 'ERR_XTP_SERVICE_START_FAILED' })
+    assert.equal(f.runner.last.signed, undefined)
+    await stop(f)
+  })
+
+  test('is refused where its capabilities are not those of the transport, and the other way round', async () => {
+    for (const capabilities of [3, 3 + 4, 3 + 8]) {
+      const f = await nativeFixture()
+      f.native.capabilities = capabilities
+      await assert.rejects(timely(f), { code: 'ERR_XTP_SERVICE_START_FAILED' })
+      await stop(f)
+    }
+    const plain = createTransport(definition, {})({ logger: silentLogger })
+    assert.equal(plain.client.definition.native, undefined)
+  })
+
+  test('needs the key of the host', () => {
+    const make = createTransport({ ...definition, native: true })
+    assert.throws(() => make({ logger: silentLogger }), {
+      code: 'ERR_XTP_INVALID_ARGUMENT',
+      message: /needs the component privateKey/
+    })
+  })
+})
+
+describe('a dial', () => {
+  test('gives a connection whose peer has proved who it is', async () => {
+    const f = await nativeFixture()
+    const { connection } = await muxed(f)
+    assert.ok(connection.remotePeer.equals(f.peer))
+    assert.equal(String(connection.remoteAddr), REMOTE)
+    assert.equal(connection.direction, 'outbound')
+    await stop(f)
+  })
+
+  test('ends with a named error, and Close with abort, for a peer that has not', async () => {
+    const f = await nativeFixture()
+    f.native.certificate = await makeCertificate({ hostSignature: flipped })
+    await assert.rejects(f.client.dial(REMOTE), {
+      code: 'ERR_XTP_PEER_CERTIFICATE',
+      reason: 'bad-host-signature'
+    })
+    await settle()
+    assert.deepEqual(f.runner.last.asked('close'), [
+      { connId: 1, abort: true, code: STATUS.PEER_CERTIFICATE }
+    ])
+    f.native.certificate = undefined
+    await assert.rejects(f.client.dial(REMOTE), { reason: 'missing' })
+    f.runner.last.closed(1, STATUS.CONNECTION_ABORTED)
+    f.runner.last.closed(3, STATUS.CONNECTION_ABORTED)
+    await settle()
+    assert.equal(f.client.status().connections, 0)
+    await stop(f)
+  })
+
+  test('to a peer that is named fails where another answers', async () => {
+    const f = await nativeFixture()
+    const other = '12D3KooWD3eckifWpRn9wQpMG9R9hX3sD158z7EqHWmweQAJU5SA'
+    await assert.rejects(f.client.dial(`${REMOTE}/p2p/${other}`), { name: 'UnexpectedPeerError' })
+    await settle()
+    assert.deepEqual(f.runner.last.asked('close'), [
+      { connId: 1, abort: true, code: STATUS.CONNECTION_ABORTED }
+    ])
+    const right = await f.client.dial<MuxedConnection>(`${REMOTE}/p2p/${f.peer}`)
+    assert.ok(right.remotePeer.equals(f.peer))
+    await stop(f)
+  })
+
+  test('ends at once with its signal, also while the certificate is verified', async () => {
+    const f = await nativeFixture()
+    await muxed(f)
+    const controller = new AbortController()
+    const dial = f.client.dial(REMOTE, { signal: controller.signal })
+    await until('Connected', () => f.client.status().connections === 2)
+    controller.abort(new Error('enough'))
+    await assert.rejects(dial, /enough/)
+    await settle()
+    assert.equal(f.runner.last.asked('close').at(-1)?.abort, true)
+    await stop(f)
+  })
+
+  test('fails where the connection ends while the certificate is verified', async () => {
+    const f = await nativeFixture()
+    await muxed(f)
+    for (const code of [STATUS.CONNECTION_RESET, STATUS.CONNECTION_CLOSED]) {
+      const dial = f.client.dial(REMOTE)
+      const before = f.runner.last.asked('dial').length
+      await until('Dial', () => f.runner.last.asked('dial').length > before - 1)
+      await until('Connected', () => f.client.connections.some(c => c.connId > 1))
+      f.runner.last.closed(f.client.connections.at(-1)?.connId as number, code)
+      await assert.rejects(dial, /over|closed/)
+    }
+    await stop(f)
+  })
+
+  test('goes to the upgrader without encryption and with a muxer', async () => {
+    const f = await nativeFixture()
+    let given: Record<string, unknown> = {}
+    const upgraded = {} as Connection
+    const upgradeOutbound = async (_maConn: unknown, options: Record<string, unknown>) => {
+      given = options
+      return upgraded
+    }
+    const upgrader = { upgradeOutbound } as unknown as Upgrader
+    const { signal } = new AbortController()
+    const connection = await f.transport.dial(multiaddr(REMOTE), { signal, upgrader })
+    assert.equal(connection, upgraded)
+    assert.equal(given.skipEncryption, true)
+    assert.equal(given.skipProtection, true)
+    assert.equal(String(given.remotePeer), String(f.peer))
+    assert.equal((given.muxerFactory as { protocol: string }).protocol, '/utp')
+    await stop(f)
+  })
+})
+
+describe('streams', () => {
+  test('of both sides carry bytes both ways and half-close', async () => {
+    const f = await nativeFixture()
+    const { connection, muxer, service } = await muxed(f)
+    const mine = watch(await muxer.createStream())
+    mine.stream.send(bytes('ping'))
+    await mine.stream.close()
+    await settle()
+    const [theirs] = service.muxed as [FakeStream]
+    assert.equal(theirs.connId, connection.connId)
+    assert.equal(`${theirs.text} ${theirs.ended}`, 'ping true')
+    theirs.stream?.write(bytes('pong'))
+    await settle()
+    assert.equal(text(mine), 'pong')
+    assert.equal(mine.stream.status, 'open')
+    theirs.stream?.end()
+    await settle()
+    assert.deepEqual(mine.events, ['remoteCloseWrite', 'end', 'close in order'])
+    assert.equal(muxer.streams.length, 0)
+
+    const { fake, stream } = await remoteStream(muxer, () => service.openStream(connection.connId))
+    const inbound = watch(stream)
+    assert.equal(stream.direction, 'inbound')
+    fake.stream?.write(bytes('hello'))
+    fake.stream?.end()
+    await settle()
+    assert.equal(text(inbound), 'hello')
+    stream.send(bytes('world'))
+    await stream.close()
+    await settle()
+    assert.equal(`${fake.text} ${fake.ended}`, 'world true')
+    assert.deepEqual(inbound.events, ['remoteCloseWrite', 'end', 'close in order'])
+    await stop(f)
+  })
+
+  test('that come before their connection wait for it, with what they carry', async () => {
+    const f = await nativeFixture()
+    await muxed(f)
+    const service = f.runner.last
+    let early: FakeStream | undefined
+    service.answer = body => {
+      if ('dial' in body) {
+        early = service.openStream(body.dial.connId)
+        early.stream?.write(bytes('early'))
+        early.stream?.end()
+      }
+      return undefined
+    }
+    const { muxer } = await muxed(f)
+    const [stream] = muxer.streams
+    const watched = watch(stream as MuxedStream)
+    await settle()
+    assert.equal(text(watched), 'early')
+    assert.ok(watched.events.includes('remoteCloseWrite'))
+    await stop(f)
+  })
+
+  test('send no more than the service takes, and say when it takes more', async () => {
+    const f = await nativeFixture()
+    const { muxer, service } = await muxed(f)
+    const watched = watch(await muxer.createStream())
+    await settle()
+    const [fake] = service.muxed as [FakeStream]
+    fake.greedy = false
+    assert.equal(watched.stream.send(new Uint8Array(2 * MiB)), false)
+    await settle()
+    assert.ok(fake.receivedBytes <= MiB, `${fake.receivedBytes}`)
+    const closed = watched.stream.close()
+    for (let turn = 0; turn < 50 && !fake.ended; turn++) {
+      fake.stream?.consumed(fake.receivedBytes)
+      await settle()
+    }
+    await closed
+    assert.equal(fake.receivedBytes, 2 * MiB)
+    assert.ok(watched.events.includes('drain'))
+    await stop(f)
+  })
+
+  test('stop the remote while the reader pauses, lose nothing, and end behind the last byte', async () => {
+    const f = await nativeFixture()
+    const { connection, muxer, service } = await muxed(f)
+    const { fake, stream } = await remoteStream(muxer, () => service.openStream(connection.connId))
+    const watched = watch(stream)
+    stream.pause()
+    await settle()
+    let sent = 0
+    const pour = () => {
+      while (sent < 3 * MiB) {
+        const size = Math.min(64 * KiB, 3 * MiB - sent)
+        const chunk = Uint8Array.from({ length: size }, (_, i) => (sent + i) >> 12)
+        const result = fake.stream?.write(chunk)
+        sent += result?.sentBytes ?? 0
+        if (!result?.canSendMore) {
+          return
+        }
+      }
+      fake.stream?.end()
+    }
+    fake.onDrain = pour
+    pour()
+    await settle()
+    assert.ok(sent <= MiB, `${sent} bytes were sent to a paused reader`)
+    assert.equal(stream.readBufferLength, sent)
+    stream.resume()
+    await until('the end', () => watched.events.includes('end'))
+    assert.equal(sizeOf(watched), 3 * MiB)
+    const all = Buffer.concat(watched.bytes)
+    assert.ok(all.every((byte, i) => byte === ((i >> 12) & 0xff)))
+    assert.deepEqual(watched.events.slice(-2), ['remoteCloseWrite', 'end'])
+    await stop(f)
+  })
+
+  test('grant behind closeRead, and drop what comes', async () => {
+    const f = await nativeFixture()
+    const { connection, muxer, service } = await muxed(f)
+    const { fake, stream } = await remoteStream(muxer, () => service.openStream(connection.connId))
+    const watched = watch(stream)
+    await stream.closeRead()
+    let sent = 0
+    fake.onDrain = () => {
+      sent += fake.stream?.write(new Uint8Array(4 * MiB - sent)).sentBytes ?? 0
+    }
+    fake.onDrain()
+    await until('everything taken', () => sent === 4 * MiB)
+    assert.equal(sizeOf(watched), 0)
+    await stop(f)
+  })
+
+  // the window that all streams of a connection share would stand still (spec/xtp-ctl.md, R41)
+  test('grants what many streams keep back when the sum reaches the limit', async () => {
+    const f = await nativeFixture()
+    const { connection, muxer, service } = await muxed(f)
+    const size = 50_000
+    const fakes: FakeStream[] = []
+    const count = 2 * Math.ceil(MAX_WITHHELD_CREDIT_BYTES / size)
+    for (let i = 0; i < count; i++) {
+      const { fake, stream } = await remoteStream(muxer, () =>
+        service.openStream(connection.connId)
+      )
+      watch(stream)
+      fakes.push(fake)
+    }
+    await settle()
+    const before = fakes.map(({ stream }) => stream?.bufferedCredit as number)
+    for (const { stream } of fakes) {
+      stream?.write(new Uint8Array(size))
+      await settle()
+    }
+    const missing = fakes
+      .map(({ stream }, i) => (before[i] as number) - (stream?.bufferedCredit as number))
+      .reduce((a, b) => a + b)
+    assert.ok(missing < MAX_WITHHELD_CREDIT_BYTES + size, `${missing} bytes are kept back`)
+    assert.ok(missing < (count * size) / 2)
+    await stop(f)
+  })
+
+  test('grants behind the end of the remote', async () => {
+    const f = await nativeFixture()
+    const { connection, muxer, service } = await muxed(f)
+    const { fake, stream } = await remoteStream(muxer, () => service.openStream(connection.connId))
+    await settle()
+    fake.stream?.write(new Uint8Array(1_000))
+    fake.stream?.end()
+    await settle()
+    assert.equal(fake.stream?.bufferedCredit, DEFAULT_WINDOW_BYTES - 1_000)
+    watch(stream)
+    await settle()
+    assert.equal(fake.stream?.bufferedCredit, DEFAULT_WINDOW_BYTES)
+    await stop(f)
+  })
+
+  test('carry the code of a reset both ways', async () => {
+    const f = await nativeFixture()
+    const { connection, muxer, service } = await muxed(f)
+    const mine = watch(await muxer.createStream())
+    await settle()
+    mine.stream.abort(Object.assign(new Error('no more'), { resetCode: 4711 }))
+    await settle()
+    assert.equal(service.muxed[0]?.resetCode, 4711)
+    assert.deepEqual(mine.events, ['end', 'close Error'])
+    const plain = watch(await muxer.createStream())
+    await settle()
+    plain.stream.abort(Object.assign(new Error('no more'), { resetCode: -1 }))
+    await settle()
+    assert.equal(service.muxed[1]?.resetCode, 0)
+
+    const { fake, stream } = await remoteStream(muxer, () => service.openStream(connection.connId))
+    const inbound = watch(stream)
+    fake.stream?.reset(0xffff_ffff)
+    await settle()
+    assert.equal(stream.resetCode, 0xffff_ffff)
+    assert.deepEqual(inbound.events, ['end', 'close StreamResetError'])
+    assert.equal(stream.status, 'reset')
+    assert.equal(muxer.streams.length, 0)
+    assert.equal(connection.status, 'open')
+    await stop(f)
+  })
+
+  test('that nobody reads are over some time after both ends', async () => {
+    const f = await nativeFixture()
+    const { connection, muxer, service } = await muxed(f)
+    const { fake, stream } = await remoteStream(muxer, () => service.openStream(connection.connId))
+    fake.stream?.write(bytes('unwanted'))
+    fake.stream?.end()
+    await stream.close()
+    await settle()
+    assert.equal(stream.status, 'open')
+    f.clock.advance(30_000)
+    assert.equal(stream.status, 'closed')
+    await stop(f)
+  })
+
+  test('beyond the limit are reset, and a place is free when one is over', async () => {
+    const f = await nativeFixture()
+    const { connection, muxer, service } = await muxed(f)
+    muxer.addEventListener('stream', () => {})
+    const fakes = Array.from({ length: MAX_STREAMS_PER_CONNECTION + 1 }, () =>
+      service.openStream(connection.connId)
+    )
+    await settle()
+    assert.equal(fakes.at(-1)?.resetCode, STATUS.RESOURCE_EXHAUSTED)
+    assert.equal(fakes.at(-2)?.resetCode, undefined)
+    assert.equal(muxer.streams.length, MAX_STREAMS_PER_CONNECTION)
+    fakes[0]?.stream?.reset(0)
+    await settle()
+    const again = service.openStream(connection.connId)
+    await settle()
+    assert.equal(again.resetCode, undefined)
+    await stop(f)
+  })
+
+  for (const [name, open] of [
+    ['of kind 0', (service: FakeService) => service.openStream(1, 0)],
+    ['of kind 2', (service: FakeService) => service.openStream(1, 2)],
+    ['for a connection that was never dialled', (service: FakeService) => service.openStream(77)]
+  ] as const) {
+    test(`a stream ${name} is a violation of the service`, async () => {
+      const f = await nativeFixture()
+      const { connection, service } = await muxed(f)
+      let error: Error | undefined
+      connection.addEventListener('close', event => {
+        error = event.error
+      })
+      open(service)
+      await settle()
+      f.clock.advance(1_000)
+      await until('the loss', () => error !== undefined)
+      assert.equal((error as Error & { code: string }).code, 'ERR_XTP_SERVICE_LOST')
+      await stop(f)
+    })
+  }
+
+  test('that are late are reset; those that wait for nothing are given up', async () => {
+    const f = await nativeFixture()
+    const { connection, service } = await muxed(f)
+    service.closed(connection.connId)
+    await settle()
+    const late = service.openStream(connection.connId)
+    const never = service.openStream(2)
+    await settle()
+    assert.equal(late.resetCode, STATUS.NOT_FOUND)
+    assert.equal(never.resetCode, undefined)
+    f.clock.advance(HOLD_MS)
+    await settle()
+    assert.equal(never.resetCode, STATUS.NOT_FOUND)
+    await stop(f)
+  })
+})
+
+describe('the end of a connection', () => {
+  test('closed by this side: the service is asked, streams end in order', async () => {
+    const f = await nativeFixture()
+    const { connection, muxer, service } = await muxed(f)
+    const watched = watch(await muxer.createStream())
+    await settle()
+    const closing = connection.close()
+    await settle()
+    assert.deepEqual(service.asked('close'), [{ connId: 1, abort: false, code: 0 }])
+    service.muxed[0]?.stream?.reset(STATUS.CONNECTION_CLOSED)
+    service.closed(1)
+    await closing
+    assert.equal(connection.status, 'closed')
+    assert.deepEqual(watched.events, ['end', 'close in order'])
+    await assert.rejects(muxer.createStream(), { name: 'MuxerClosedError' })
+    await stop(f)
+  })
+
+  test('closed by the remote: what is on its way still arrives', async () => {
+    const f = await nativeFixture()
+    const { connection, muxer, service } = await muxed(f)
+    const whole = watch(await muxer.createStream())
+    const cut = watch(await muxer.createStream())
+    await settle()
+    const [first, second] = service.muxed as [FakeStream, FakeStream]
+    service.closed(1)
+    await settle()
+    assert.equal(connection.status, 'open')
+    await assert.rejects(muxer.createStream(), { code: 'ERR_XTP_CONNECTION_CLOSED' })
+    first.stream?.write(bytes('the last bytes'))
+    first.stream?.end()
+    first.stream?.reset(0)
+    second.stream?.write(bytes('half of it'))
+    await settle()
+    assert.equal(text(whole), 'the last bytes')
+    assert.deepEqual(whole.events, ['remoteCloseWrite', 'end', 'close in order'])
+    assert.equal(connection.status, 'open')
+    second.stream?.reset(0)
+    await settle()
+    assert.deepEqual(cut.events, ['end', 'close StreamResetError'])
+    assert.equal(connection.status, 'closed')
+    await stop(f)
+  })
+
+  test('closed by the remote, and a stream whose end never comes: it is cut off', async () => {
+    const f = await nativeFixture()
+    const { connection, muxer, service } = await muxed(f)
+    const watched = watch(await muxer.createStream())
+    service.closed(1)
+    await settle()
+    f.clock.advance(2_000)
+    assert.equal(connection.status, 'closed')
+    assert.deepEqual(watched.events, ['end', 'close StreamResetError'])
+    await stop(f)
+  })
+
+  test('by an error of the network: the connection and its streams have it', async () => {
+    const f = await nativeFixture()
+    const { connection, muxer, service } = await muxed(f)
+    const watched = watch(await muxer.createStream())
+    let error: Error | undefined
+    connection.addEventListener('close', event => {
+      error = event.error
+    })
+    service.closed(1, STATUS.CONNECTION_TIMED_OUT, 'silence')
+    await settle()
+    assert.equal(error?.name, 'ConnectionTimedOutError')
+    assert.equal(watched.error, error)
+    await stop(f)
+  })
+
+  test('with the service: the connection and its streams say how it died', async () => {
+    const f = await nativeFixture()
+    const { connection, muxer, service } = await muxed(f)
+    const watched = watch(await muxer.createStream())
+    const pending = watch(await muxer.createStream())
+    await settle()
+    ;(service.muxed[1] as FakeStream).greedy = false
+    pending.stream.send(new Uint8Array(4 * MiB))
+    const closing = pending.stream.close()
+    await settle()
+    service.die({ signal: 'SIGSEGV' })
+    await assert.rejects(closing, { code: 'ERR_XTP_SERVICE_LOST' })
+    assert.equal((watched.error as Error & { signal: string }).signal, 'SIGSEGV')
+    assert.equal(connection.status, 'aborted')
+    assert.equal(connection.failure, watched.error)
+    await stop(f)
+  })
+
+  test('by abort: the service is told, streams have the error', async () => {
+    const f = await nativeFixture()
+    const { connection, muxer, service } = await muxed(f)
+    const watched = watch(await muxer.createStream())
+    const error = new Error('not this one')
+    connection.abort(error)
+    await settle()
+    assert.deepEqual(service.asked('close'), [
+      { connId: 1, abort: true, code: STATUS.CONNECTION_ABORTED }
+    ])
+    assert.equal(watched.error, error)
+    await stop(f)
+  })
+
+  test('that does not come in time is forced', async () => {
+    const f = await nativeFixture({ closeTimeoutMs: 500 })
+    const { connection, service } = await muxed(f)
+    service.answer = body => ('close' in body ? Promise.resolve({}) : undefined)
+    const closing = connection.close()
+    await settle()
+    f.clock.advance(500)
+    await assert.rejects(closing, { code: 'ERR_XTP_DEADLINE_EXCEEDED' })
+    assert.deepEqual(
+      service.asked('close').map(({ abort }) => abort),
+      [false, true]
+    )
+    await stop(f)
+  })
+
+  test('carries no bytes of its own', async () => {
+    const f = await nativeFixture()
+    const { connection } = await muxed(f)
+    assert.throws(() => connection.send(bytes('x')), { code: 'ERR_XTP_UNSUPPORTED' })
+    assert.throws(() => connection.muxerFactory.createStreamMuxer(connection), /already/)
+    await stop(f)
+  })
+})
+
+describe('inbound connections', () => {
+  async function listening(f: NativeFixture) {
+    const taken: MuxedConnection[] = []
+    const refused: unknown[] = []
+    const listener = f.client.createListener<MuxedConnection>({
+      onConnection: connection => {
+        taken.push(connection)
+      }
+    })
+    await listener.listen(ANY)
+    return { listener, taken, refused, service: f.runner.last }
+  }
+
+  test('are handed over when they have proved who they are, with their early streams', async () => {
+    const f = await nativeFixture()
+    const { taken, service } = await listening(f)
+    const early = service.openStream(2)
+    early.stream?.write(bytes('first'))
+    service.incomingNative(2, 1)
+    const between = service.openStream(2)
+    between.stream?.write(bytes('second'))
+    await until('the connection', () => taken.length === 1)
+    const [connection] = taken as [MuxedConnection]
+    assert.ok(connection.remotePeer.equals(f.peer))
+    const muxer = connection.muxerFactory.createStreamMuxer(connection) as NativeStreamMuxer
+    const watched = muxer.streams.map(stream => watch(stream))
+    await settle()
+    assert.deepEqual(watched.map(text), ['first', 'second'])
+    await until('credit', () => service.events.some(event => 'accept' in event))
+    await stop(f)
+  })
+
+  test('that have not are aborted, and take no place', async () => {
+    const f = await nativeFixture()
+    f.native.certificate = await makeCertificate({ signature: flipped })
+    const { taken, service } = await listening(f)
+    const early = service.openStream(2)
+    service.incomingNative(2, 1)
+    await until('Close', () => service.asked('close').length === 1)
+    assert.deepEqual(service.asked('close'), [
+      { connId: 2, abort: true, code: STATUS.PEER_CERTIFICATE }
+    ])
+    await until('credit', () => service.events.some(event => 'accept' in event))
+    assert.equal(early.resetCode, STATUS.CONNECTION_CLOSED)
+    assert.equal(taken.length, 0)
+    await stop(f)
+  })
+
+  test('go to the upgrader without encryption and with a muxer, and are aborted where it refuses', async () => {
+    const f = await nativeFixture()
+    const given: Array<Record<string, unknown>> = []
+    const upgradeInbound = async (_maConn: unknown, options: Record<string, unknown>) => {
+      given.push(options)
+      throw new Error('not wanted')
+    }
+    const upgrader = { upgradeInbound } as unknown as Upgrader
+    await f.transport.createListener({ upgrader }).listen(multiaddr(ANY))
+    f.runner.last.incomingNative(2, 1)
+    await until('Close', () => f.runner.last.asked('close').length === 1)
+    assert.equal(given[0]?.skipEncryption, true)
+    assert.equal(String(given[0]?.remotePeer), String(f.peer))
+    assert.equal(f.runner.last.asked('close')[0]?.code, STATUS.CONNECTION_ABORTED)
+    await stop(f)
+  })
+})
+
+describe('figures', () => {
+  test('of a connection, as libp2p has it', async () => {
+    const f = await nativeFixture()
+    const { connection, service } = await muxed(f)
+    service.answer = body =>
+      'stats' in body
+        ? Promise.resolve({
+            statsResult: { stats: [{ key: `rtt_us_${body.stats.connId}`, value: 5n }] }
+          })
+        : undefined
+    const ofLibp2p = { timeline: connection.timeline } as Connection
+    assert.deepEqual(await f.transport.connectionStats(ofLibp2p), new Map([['rtt_us_1', 5n]]))
+    service.closed(1)
+    await settle()
+    await assert.rejects(f.transport.connectionStats(ofLibp2p), { code: 'ERR_XTP_NOT_FOUND' })
+    await stop(f)
+  })
+})

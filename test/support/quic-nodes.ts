@@ -1,0 +1,46 @@
+// libp2p nodes on QUIC for the tests: ours, and the independent one (rust-libp2p's quinn).
+import { quic as quinn } from '@chainsafe/libp2p-quic'
+import { type Identify, identify } from '@libp2p/identify'
+import { type Ping, ping } from '@libp2p/ping'
+import type { Multiaddr } from '@multiformats/multiaddr'
+import { createLibp2p, type Libp2p } from 'libp2p'
+import { type QuicInit, quic } from 'xtp-quic'
+import { testSandbox } from './sandbox.ts'
+
+export const QUIC4 = '/ip4/127.0.0.1/udp/0/quic-v1'
+export const QUIC6 = '/ip6/::1/udp/0/quic-v1'
+
+export type QuicNode = Libp2p<{ identify: Identify; ping: Ping }>
+
+export interface QuicNodeOptions {
+  listen?: string[]
+  init?: QuicInit
+  /** The independent implementation instead of ours. */
+  independent?: boolean
+}
+
+/** A node with limits that let a test open what it wants. */
+export async function createQuicNode(options: QuicNodeOptions = {}): Promise<QuicNode> {
+  const { listen = [], init, independent = false } = options
+  return createLibp2p({
+    addresses: { listen },
+    transports: [independent ? quinn() : quic({ sandbox: testSandbox(), ...init })],
+    services: { identify: identify(), ping: ping() },
+    connectionMonitor: { enabled: false },
+    connectionGater: { denyDialMultiaddr: () => false },
+    connectionManager: {
+      inboundConnectionThreshold: Number.POSITIVE_INFINITY,
+      maxIncomingPendingConnections: 10_000,
+      maxConnections: 10_000,
+      maxParallelDials: 1000
+    }
+  }) as unknown as Promise<QuicNode>
+}
+
+export function addressOf(node: QuicNode): Multiaddr {
+  const [address] = node.getMultiaddrs()
+  if (address === undefined) {
+    throw new Error('the node does not listen')
+  }
+  return address
+}
