@@ -89,10 +89,7 @@ export async function buildAddon(name) {
       } finally {
         fs.closeSync(out)
       }
-      fs.copyFileSync(
-        licenceOf(vendor),
-        path.join(dir, `LICENSE-${vendor}`)
-      )
+      fs.copyFileSync(licenceOf(vendor), path.join(dir, `LICENSE-${vendor}`))
     }
   )
 }

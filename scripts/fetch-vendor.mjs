@@ -169,7 +169,9 @@ export function fetchVendor(name) {
 }
 
 if (process.argv[1] === import.meta.filename) {
-  for (const name of process.argv.slice(2).length > 0 ? process.argv.slice(2) : ['libutp', 'libquic']) {
+  for (const name of process.argv.slice(2).length > 0
+    ? process.argv.slice(2)
+    : ['libutp', 'libquic']) {
     console.log(`vendor: ${name} in ${path.relative(root, fetchVendor(name))}`)
   }
 }

@@ -41,12 +41,7 @@ uint32_t Wire(Code code) { return static_cast<uint32_t>(code); }
 class Mux::StreamImpl : public Stream {
  public:
   // What Dispatch has to tell.
-  enum Events : uint8_t {
-    kOpened = 1,
-    kReadable = 2,
-    kReset = 4,
-    kCredit = 8
-  };
+  enum Events : uint8_t { kOpened = 1, kReadable = 2, kReset = 4, kCredit = 8 };
 
   StreamImpl(Mux* mux, uint32_t id, bool remote)
       : mux_(mux), id_(id), remote_(remote), header_done_(!remote) {}

@@ -576,7 +576,8 @@ bool NapiArguments::Bytes(size_t index, const char* name, size_t max_bytes,
       napi_get_typedarray_info(env_, values_[index], &type, &length, &data,
                                nullptr, nullptr) != napi_ok ||
       type != napi_uint8_array || length > max_bytes) {
-    NapiThrowType(env_, std::string(name) + " must be a Uint8Array of at most " +
+    NapiThrowType(env_, std::string(name) +
+                            " must be a Uint8Array of at most " +
                             std::to_string(max_bytes) + " bytes");
     return false;
   }

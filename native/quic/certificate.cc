@@ -65,15 +65,14 @@ bool SetNames(X509* certificate) {
     snprintf(text + 2 * i, 3, "%02x", serial[i]);
   }
   X509_NAME* name = X509_NAME_new();
-  const bool ok =
-      number != nullptr && name != nullptr &&
-      BN_to_ASN1_INTEGER(number, X509_get_serialNumber(certificate)) !=
-          nullptr &&
-      X509_NAME_add_entry_by_txt(name, "serialNumber", MBSTRING_ASC,
-                                 reinterpret_cast<unsigned char*>(text), -1,
-                                 -1, 0) == 1 &&
-      X509_set_subject_name(certificate, name) == 1 &&
-      X509_set_issuer_name(certificate, name) == 1;
+  const bool ok = number != nullptr && name != nullptr &&
+                  BN_to_ASN1_INTEGER(
+                      number, X509_get_serialNumber(certificate)) != nullptr &&
+                  X509_NAME_add_entry_by_txt(
+                      name, "serialNumber", MBSTRING_ASC,
+                      reinterpret_cast<unsigned char*>(text), -1, -1, 0) == 1 &&
+                  X509_set_subject_name(certificate, name) == 1 &&
+                  X509_set_issuer_name(certificate, name) == 1;
   X509_NAME_free(name);
   BN_free(number);
   return ok;

@@ -12,7 +12,7 @@
 namespace xtp::quic {
 namespace {
 
-constexpr uint64_t kMs = 1000;          // µs
+constexpr uint64_t kMs = 1000;  // µs
 constexpr uint64_t kNsPerMs = 1000000;
 constexpr size_t kInitialDestinationBytes = 18;
 constexpr size_t kClosePacketBytes = 1200;
@@ -274,10 +274,9 @@ void Connection::OnError(int error) {
       return;
     case NGTCP2_ERR_IDLE_CLOSE:
     case NGTCP2_ERR_HANDSHAKE_TIMEOUT:
-      End(refused_by_icmp_
-              ? Status(Code::kConnectionRefused, name + " is not reachable",
-                       ECONNREFUSED)
-              : StatusOfError(error, 0, name));
+      End(refused_by_icmp_ ? Status(Code::kConnectionRefused,
+                                    name + " is not reachable", ECONNREFUSED)
+                           : StatusOfError(error, 0, name));
       return;
     default:
       break;
@@ -327,8 +326,7 @@ bool Connection::AttachStream(Stream* link) {
 }
 
 void Connection::CancelDial() {
-  Fail(Status(Code::kCancelled, "the dial was cancelled"),
-       ApplicationClose(0));
+  Fail(Status(Code::kCancelled, "the dial was cancelled"), ApplicationClose(0));
 }
 
 void Connection::Abort(uint64_t code) {
@@ -375,8 +373,7 @@ void Connection::MakeClosePacket(const ngtcp2_ccerr& close) {
   ngtcp2_path_storage_zero(&storage);
   ngtcp2_pkt_info info;
   const ngtcp2_ssize length = ngtcp2_conn_write_connection_close(
-      conn_, &storage.path, &info, packet, kClosePacketBytes, &close,
-      now_ns());
+      conn_, &storage.path, &info, packet, kClosePacketBytes, &close, now_ns());
   if (length <= 0) return;
   close_packet_.assign(reinterpret_cast<char*>(packet),
                        static_cast<size_t>(length));

@@ -152,14 +152,14 @@ class Connection {
   ngtcp2_crypto_conn_ref reference_ = {};
   ngtcp2_conn* conn_ = nullptr;  // null once it is over
   std::vector<uint16_t> mtu_probes_;
-  std::vector<ngtcp2_cid> cids_;          // that lead here
-  std::vector<uint64_t> reset_tokens_;    // fingerprints of the peer's
+  std::vector<ngtcp2_cid> cids_;        // that lead here
+  std::vector<uint64_t> reset_tokens_;  // fingerprints of the peer's
 
   std::unordered_set<QuicStream*> streams_;  // owned
   IntrusiveList<QuicStream> ready_;
   IntrusiveList<QuicStream> blocked_;
   IntrusiveList<QuicStream> waiting_;
-  std::vector<QuicStream*> changed_;  // may be done
+  std::vector<QuicStream*> changed_;                   // may be done
   std::vector<std::pair<int64_t, uint64_t>> to_shut_;  // stream, code
   uint64_t streams_to_return_ = 0;
   uint64_t extra_send_bytes_ = 0;
@@ -172,8 +172,8 @@ class Connection {
 
   // The end.
   Status end_status_;
-  uint32_t end_code_ = 0;      // that streams are cut off with
-  std::string close_packet_;   // for whoever still sends
+  uint32_t end_code_ = 0;     // that streams are cut off with
+  std::string close_packet_;  // for whoever still sends
   Endpoint close_to_;
   uint32_t packets_after_close_ = 0;
   uint64_t deadline_us_ = kNever;  // of kClosing, kEnding and kLingering

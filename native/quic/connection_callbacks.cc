@@ -70,8 +70,8 @@ struct Connection::Callbacks {
     // A peer without the extension is not refused by TLS itself.
     if (!self->tls_->HasLibp2pAlpn()) {
       self->failure_alert_ = SSL_AD_NO_APPLICATION_PROTOCOL;
-      self->failure_ = StatusOfAlert(self->failure_alert_, true,
-                                     self->peer_.ToString());
+      self->failure_ =
+          StatusOfAlert(self->failure_alert_, true, self->peer_.ToString());
       return NGTCP2_ERR_CALLBACK_FAILURE;
     }
     if (self->inbound_ && self->port_->listener != self->listener_) {

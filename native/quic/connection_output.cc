@@ -195,8 +195,7 @@ bool Connection::WritePackets() {
   const auto write = [](ngtcp2_conn*, ngtcp2_path* path, ngtcp2_pkt_info* pi,
                         uint8_t* out, size_t room, ngtcp2_tstamp ts,
                         void* user) {
-    return static_cast<Connection*>(user)->WritePacket(path, pi, out, room,
-                                                       ts);
+    return static_cast<Connection*>(user)->WritePacket(path, pi, out, room, ts);
   };
   for (int batch = 0; batch < kBatchesPerRound; batch++) {
     if (!shared_->host->CanSend(port_->socket)) {
@@ -217,8 +216,8 @@ bool Connection::WritePackets() {
     }
     ngtcp2_conn_update_pkt_tx_time(conn_, now);
     if (length == 0) return true;
-    Send(storage.path, shared_->send_buffer.get(),
-         static_cast<size_t>(length), segment);
+    Send(storage.path, shared_->send_buffer.get(), static_cast<size_t>(length),
+         segment);
     more_output_ = batch + 1 == kBatchesPerRound;
   }
   return true;

@@ -44,8 +44,8 @@ void QuicEngine::Listen(uint32_t request, uint32_t listener,
     return;
   }
   if (shared_.identity->contexts() == nullptr) {
-    Reply(request, Status(Code::kUnavailable,
-                          "the host has not signed a TLS key yet"));
+    Reply(request,
+          Status(Code::kUnavailable, "the host has not signed a TLS key yet"));
     return;
   }
   Port* port = nullptr;
@@ -86,8 +86,8 @@ void QuicEngine::Accept(uint32_t listener, uint32_t count, uint64_t now_us) {
   shared_.now_us = now_us;
   Port* const port = FindListener(listener);
   if (port == nullptr) return;
-  port->credit = count > UINT32_MAX - port->credit ? UINT32_MAX
-                                                   : port->credit + count;
+  port->credit =
+      count > UINT32_MAX - port->credit ? UINT32_MAX : port->credit + count;
 }
 
 Status QuicEngine::CheckDial(uint32_t connection, const Endpoint& to) const {
@@ -112,9 +112,8 @@ Status QuicEngine::CheckDial(uint32_t connection, const Endpoint& to) const {
   return Status::Ok();
 }
 
-void QuicEngine::Dial(uint32_t request, uint32_t connection,
-                      const Endpoint& to, uint32_t timeout_ms,
-                      uint64_t now_us) {
+void QuicEngine::Dial(uint32_t request, uint32_t connection, const Endpoint& to,
+                      uint32_t timeout_ms, uint64_t now_us) {
   shared_.now_us = now_us;
   shared_.counters.dials++;
   Port* port = nullptr;
@@ -209,8 +208,7 @@ Connection* QuicEngine::FindConnection(uint32_t id) {
   return found->second;
 }
 
-void QuicEngine::Stats(uint32_t request, uint32_t connection,
-                       uint64_t now_us) {
+void QuicEngine::Stats(uint32_t request, uint32_t connection, uint64_t now_us) {
   shared_.now_us = now_us;
   Event event;
   event.kind = Event::Kind::kStats;

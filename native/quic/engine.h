@@ -79,8 +79,7 @@ class QuicEngine final : public ControlledTransport {
                   const ngtcp2_version_cid& ids, const Endpoint& from);
   void SendVersions(Port* port, const ngtcp2_version_cid& ids, size_t length,
                     const Endpoint& from);
-  void Send(Port* port, const uint8_t* data, size_t length,
-            const Endpoint& to);
+  void Send(Port* port, const uint8_t* data, size_t length, const Endpoint& to);
 
   void RunTimers();
   void DeleteFinished();

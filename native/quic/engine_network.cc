@@ -126,16 +126,14 @@ void QuicEngine::OnInitial(Port* port, const uint8_t* data, size_t length,
 
 // Spoofed Initials must not use up the places of real peers.
 bool QuicEngine::WantsProof(const Port& port) const {
-  const size_t limit =
-      std::min<size_t>(shared_.settings.retry_half_open,
-                       (port.credit + shared_.half_open) / 2);
+  const size_t limit = std::min<size_t>(shared_.settings.retry_half_open,
+                                        (port.credit + shared_.half_open) / 2);
   return shared_.half_open >= limit && port.credit > 0;
 }
 
 void QuicEngine::SendRetry(Port* port, const ngtcp2_pkt_hd& header,
                            const Endpoint& from) {
-  const std::string packet =
-      shared_.tokens.Retry(header, from, shared_.now_us);
+  const std::string packet = shared_.tokens.Retry(header, from, shared_.now_us);
   if (packet.empty()) return;
   shared_.counters.retries_sent++;
   Send(port, reinterpret_cast<const uint8_t*>(packet.data()), packet.size(),
@@ -181,8 +179,7 @@ void QuicEngine::OnStranger(Port* port, const uint8_t* data, size_t length,
         data + length - NGTCP2_STATELESS_RESET_TOKENLEN;
     const auto found =
         shared_.reset_tokens.find(shared_.tokens.Fingerprint(token));
-    if (found != shared_.reset_tokens.end() &&
-        found->second->port() == port) {
+    if (found != shared_.reset_tokens.end() && found->second->port() == port) {
       found->second->OnPacket(from, data, length);
       return;
     }

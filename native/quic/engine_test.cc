@@ -137,16 +137,14 @@ TEST(ResetCarriesItsCodeBothWays) {
            pair.server->incoming()[0]->received > 0;
   }));
   first->ResetByParent(4711);
-  CHECK(pair.sim.Run(kSecond, [&] {
-    return pair.server->incoming()[0]->was_reset;
-  }));
+  CHECK(pair.sim.Run(kSecond,
+                     [&] { return pair.server->incoming()[0]->was_reset; }));
   CHECK_EQ(pair.server->incoming()[0]->reset_code, 4711u);
 
   FakeStream* second = pair.client->Open(1);
   second->SendPattern(5, kMiB);
-  REQUIRE(pair.sim.Run(kSecond, [&] {
-    return pair.server->incoming().size() == 2;
-  }));
+  REQUIRE(pair.sim.Run(kSecond,
+                       [&] { return pair.server->incoming().size() == 2; }));
   pair.server->incoming()[1]->ResetByParent(0xfffffffe);
   CHECK(pair.sim.Run(kSecond, [&] { return second->was_reset; }));
   CHECK_EQ(second->reset_code, 0xfffffffeu);
@@ -348,9 +346,8 @@ TEST(AbortCarriesItsCodeAndCutsStreamsOff) {
   REQUIRE(pair.Connect());
   FakeStream* up = pair.client->Open(1);
   up->SendPattern(5, 100 * kMiB);
-  REQUIRE(pair.sim.Run(5 * kSecond, [&] {
-    return pair.server->incoming().size() == 1;
-  }));
+  REQUIRE(pair.sim.Run(5 * kSecond,
+                       [&] { return pair.server->incoming().size() == 1; }));
   pair.client->Close(1, true, 99);
   CHECK(pair.sim.Run(kSecond, [&] { return pair.BothClosed(); }));
   CHECK_EQ(pair.client->ClosedWith(1), Code::kConnectionAborted);
@@ -425,8 +422,8 @@ TEST(IcmpRefusesADialAndNothingElse) {
                                sim.now_us);
   client->Round();
   CHECK(client->Find(Event::Kind::kReply, 1) == nullptr);
-  client->engine().OnIcmpError(socket, bytes, first.size(), to, ECONNREFUSED,
-                               0, sim.now_us);
+  client->engine().OnIcmpError(socket, bytes, first.size(), to, ECONNREFUSED, 0,
+                               sim.now_us);
   client->Round();
   REQUIRE(client->Find(Event::Kind::kReply, 1) != nullptr);
   CHECK_EQ(client->Find(Event::Kind::kReply, 1)->status.code(),
@@ -442,9 +439,8 @@ TEST(ListenerCreditIsKept) {
   sim.Run(5 * kSecond);
   CHECK_EQ(server->Count(Event::Kind::kIncoming), size_t{2});
   server->engine().Accept(1, 2, sim.now_us);
-  CHECK(sim.Run(15 * kSecond, [&] {
-    return client->Count(Event::Kind::kConnected) == 4;
-  }));
+  CHECK(sim.Run(15 * kSecond,
+                [&] { return client->Count(Event::Kind::kConnected) == 4; }));
   sim.Run(kSecond);
   CHECK_EQ(server->Count(Event::Kind::kIncoming), size_t{4});
 }

@@ -48,9 +48,9 @@ Status StatusOfError(int error, uint8_t alert, const std::string& peer) {
     case NGTCP2_ERR_CALLBACK_FAILURE:
     case NGTCP2_ERR_INVALID_STATE:
     case NGTCP2_ERR_INVALID_ARGUMENT:
-      return Status(Code::kInternal, std::string("ngtcp2: ") +
-                                         ngtcp2_strerror(error) + ", with " +
-                                         peer);
+      return Status(
+          Code::kInternal,
+          std::string("ngtcp2: ") + ngtcp2_strerror(error) + ", with " + peer);
     case NGTCP2_ERR_RECV_VERSION_NEGOTIATION:
     case NGTCP2_ERR_VERSION_NEGOTIATION_FAILURE:
       return Status(Code::kHandshakeFailed, peer + " does not speak QUIC v1");
@@ -85,10 +85,10 @@ Status StatusOfClose(const ngtcp2_ccerr& close, const std::string& peer) {
         static_cast<uint8_t>(close.error_code - NGTCP2_CRYPTO_ERROR), false,
         peer);
   }
-  return Status(Code::kConnectionReset,
-                peer + " ended the connection with QUIC error " + number +
-                    Reason(close),
-                ECONNRESET);
+  return Status(
+      Code::kConnectionReset,
+      peer + " ended the connection with QUIC error " + number + Reason(close),
+      ECONNRESET);
 }
 
 }  // namespace xtp::quic

@@ -138,9 +138,8 @@ TEST(ManyConnectionsComeAndGo) {
   for (uint32_t id = 1; id < 200; id += 2) {
     client->Dial(id, server->At(4000));
   }
-  CHECK(sim.Run(20 * kSecond, [&] {
-    return client->Count(Event::Kind::kConnected) == 100;
-  }));
+  CHECK(sim.Run(20 * kSecond,
+                [&] { return client->Count(Event::Kind::kConnected) == 100; }));
   for (uint32_t id = 1; id < 200; id += 2) client->Close(id, id % 4 == 1, 7);
   CHECK(sim.Run(20 * kSecond, [&] {
     return client->Count(Event::Kind::kClosed) == 100 &&

@@ -123,9 +123,8 @@ TEST(KeepAliveHoldsAnIdleConnection) {
   CHECK(!pair.BothClosed());
   FakeStream* up = pair.client->Open(1);
   up->SendPattern(1, 10);
-  CHECK(pair.sim.Run(kSecond, [&] {
-    return pair.server->incoming().size() == 1;
-  }));
+  CHECK(pair.sim.Run(kSecond,
+                     [&] { return pair.server->incoming().size() == 1; }));
 }
 
 TEST(WithoutKeepAliveTheIdleTimeCounts) {
@@ -151,8 +150,8 @@ TEST(PathMtuFallsBackOnNarrowLinks) {
     bool loopback;
     uint64_t expect;
   } kCases[] = {
-      {1300, false, 1280}, {1452, false, 1452},   {1472, false, 1452},
-      {1200, false, 1200}, {8952, false, 8952},   {65507, false, 8952},
+      {1300, false, 1280}, {1452, false, 1452}, {1472, false, 1452},
+      {1200, false, 1200}, {8952, false, 8952}, {65507, false, 8952},
       {1452, true, 1452},  {10000, true, 8952},
   };
   for (const auto& c : kCases) {
@@ -200,7 +199,8 @@ TEST(StatelessResetsAreRareAndSmall) {
     std::string bytes(60, '\0');
     for (char& c : bytes) c = static_cast<char>(pair.sim.random.Next());
     bytes[0] = 0x40;
-    pair.sim.Inject({sim::Address("10.0.0.9", 9), pair.server->At(4000), bytes});
+    pair.sim.Inject(
+        {sim::Address("10.0.0.9", 9), pair.server->At(4000), bytes});
   }
   CHECK(answers > 0);
   CHECK(answers <= 60);

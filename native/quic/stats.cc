@@ -26,7 +26,8 @@ std::string Connection::StatsText() const {
   Add(&text, "bytes_in", bytes_in_);
   Add(&text, "bytes_out", bytes_out_);
   Add(&text, "rtt_us", info.smoothed_rtt / 1000);
-  Add(&text, "min_rtt_us", info.min_rtt == UINT64_MAX ? 0 : info.min_rtt / 1000);
+  Add(&text, "min_rtt_us",
+      info.min_rtt == UINT64_MAX ? 0 : info.min_rtt / 1000);
   Add(&text, "cwnd_bytes", info.cwnd);
   Add(&text, "in_flight_bytes", info.bytes_in_flight);
   Add(&text, "packets_in", info.pkt_recv);

@@ -95,7 +95,7 @@ class QuicStream final : public StreamHandler {
   // Towards the network.
   size_t in_flight_ = 0;  // sent and not acknowledged, at the link's front
   bool fin_sent_ = false;
-  bool swallow_ = false;  // the peer does not want to read
+  bool swallow_ = false;   // the peer does not want to read
   iovec slices_[kSlices];  // of the link, from behind in_flight_
   size_t slices_count_ = 0;
   size_t slices_at_ = 0;

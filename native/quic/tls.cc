@@ -52,9 +52,8 @@ bool Configure(SSL_CTX* context, X509* certificate, EVP_PKEY* key) {
   if (context == nullptr ||
       SSL_CTX_set_min_proto_version(context, TLS1_3_VERSION) != 1 ||
       SSL_CTX_set_max_proto_version(context, TLS1_3_VERSION) != 1 ||
-      SSL_CTX_set_ciphersuites(context, HasAesInstructions() ? kAesFirst
-                                                             : kChaChaFirst) !=
-          1 ||
+      SSL_CTX_set_ciphersuites(
+          context, HasAesInstructions() ? kAesFirst : kChaChaFirst) != 1 ||
       SSL_CTX_set1_groups_list(context, kGroups) != 1 ||
       SSL_CTX_set_num_tickets(context, 0) != 1) {
     return false;
@@ -67,8 +66,8 @@ bool Configure(SSL_CTX* context, X509* certificate, EVP_PKEY* key) {
   SSL_CTX_set_options(context,
                       SSL_OP_NO_TICKET | SSL_OP_CIPHER_SERVER_PREFERENCE);
   SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
-  SSL_CTX_set_verify(
-      context, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, nullptr);
+  SSL_CTX_set_verify(context, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT,
+                     nullptr);
   SSL_CTX_set_cert_verify_callback(context, &VerifyCertificate, nullptr);
   // More than one certificate of any sane size is not read at all.
   SSL_CTX_set_max_cert_list(context, 2 * kMaxCertificateBytes);
@@ -110,9 +109,9 @@ std::unique_ptr<TlsSession> TlsSession::Create(
   result->ssl_ = ssl;
   if (ssl == nullptr) return nullptr;
   SSL_set_app_data(ssl, reference);
-  const int configured =
-      server ? ngtcp2_crypto_ossl_configure_server_session(ssl)
-             : ngtcp2_crypto_ossl_configure_client_session(ssl);
+  const int configured = server
+                             ? ngtcp2_crypto_ossl_configure_server_session(ssl)
+                             : ngtcp2_crypto_ossl_configure_client_session(ssl);
   if (configured != 0 ||
       ngtcp2_crypto_ossl_ctx_new(&result->context_, ssl) != 0) {
     return nullptr;

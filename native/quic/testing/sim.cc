@@ -63,8 +63,7 @@ size_t FakeStream::PeekFrom(size_t offset, iovec* slices, size_t max) {
       offset -= left;
       continue;
     }
-    slices[count++] = {chunk.bytes.get() + chunk.taken + offset,
-                       left - offset};
+    slices[count++] = {chunk.bytes.get() + chunk.taken + offset, left - offset};
     offset = 0;
   }
   return count;
@@ -89,8 +88,8 @@ void FakeStream::Consume(size_t length) {
 size_t FakeStream::Write(const uint8_t* data, size_t length) {
   CHECK(!dead());
   CHECK(!ended);
-  const size_t taken = std::min<uint64_t>(
-      length, std::min<uint64_t>(credit_, node_->link_room));
+  const size_t taken =
+      std::min<uint64_t>(length, std::min<uint64_t>(credit_, node_->link_room));
   if (taken < length) blocked_ = true;
   credit_ -= taken;
   if (node_->link_room != UINT64_MAX) node_->link_room -= taken;
@@ -234,8 +233,7 @@ FakeStream* Node::Open(uint32_t connection) {
   streams_.push_back(
       std::make_unique<FakeStream>(this, connection, kParentWindow));
   FakeStream* const stream = streams_.back().get();
-  stream->refused =
-      !engine_->OnStreamOpen(stream, connection, 1, sim_->now_us);
+  stream->refused = !engine_->OnStreamOpen(stream, connection, 1, sim_->now_us);
   if (stream->refused) stream->was_reset = true;
   return stream;
 }

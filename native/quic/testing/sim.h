@@ -145,8 +145,8 @@ class Node : public Host {
   // Streams that the peer opened, in their order.
   const std::vector<FakeStream*>& incoming() const { return incoming_; }
 
-  std::deque<Event> events;  // pointers to them stay good
-  bool link_lost = false;    // OpenStream gives null
+  std::deque<Event> events;         // pointers to them stay good
+  bool link_lost = false;           // OpenStream gives null
   uint64_t link_room = UINT64_MAX;  // what all streams may still write
   std::map<SocketId, Endpoint> sockets;
   // Called for every stream that the peer opens.

@@ -72,23 +72,23 @@ class MemoryStream : public Stream {
     told_ = false;
   }
   void Widen(uint32_t) override {}
-  bool FinReceived() const override {
-    return left_ <= memory_->size();
-  }
+  bool FinReceived() const override { return left_ <= memory_->size(); }
   bool ReadEnded() const override { return left_ == 0; }
   void Reset(uint32_t) override { handler_ = nullptr; }
   void Release() override { handler_ = nullptr; }
 
   // What the link would tell. Once per round.
   void Dispatch() {
-    if (handler_ != nullptr && ungranted_ >= FromEnvironment("XTP_BENCH_GRANT_KIB", 256) * 1024) {
+    if (handler_ != nullptr &&
+        ungranted_ >= FromEnvironment("XTP_BENCH_GRANT_KIB", 256) * 1024) {
       const auto bytes = static_cast<uint32_t>(ungranted_);
       ungranted_ = 0;
       handler_->OnCredit(bytes);
     }
     if (handler_ != nullptr && !wide_) {
       wide_ = true;
-      handler_->OnCredit(static_cast<uint32_t>(FromEnvironment("XTP_BENCH_WINDOW_KIB", 1024) * 1024 - 256 * 1024));
+      handler_->OnCredit(static_cast<uint32_t>(
+          FromEnvironment("XTP_BENCH_WINDOW_KIB", 1024) * 1024 - 256 * 1024));
     }
     if (handler_ != nullptr && source_ && !told_) {
       told_ = true;
@@ -122,10 +122,10 @@ class Node : public Host {
     REQUIRE(engine->identity()->SetCertificate("key", "signature").ok());
     engine_ = engine.get();
     REQUIRE(socketpair(AF_UNIX, SOCK_STREAM, 0, link_) == 0);
-    REQUIRE(
-        thread_->Start(link_[0], std::make_unique<Wrapper>(this,
-                                                           std::move(engine)))
-            .ok());
+    REQUIRE(thread_
+                ->Start(link_[0],
+                        std::make_unique<Wrapper>(this, std::move(engine)))
+                .ok());
   }
   ~Node() override {
     thread_->Stop();
@@ -253,7 +253,7 @@ class Node : public Host {
   const std::vector<uint8_t> memory_;
   int link_[2];
   std::unique_ptr<IoThread> thread_;
-  QuicEngine* engine_ = nullptr;  // I/O thread only
+  QuicEngine* engine_ = nullptr;                        // I/O thread only
   std::vector<std::unique_ptr<MemoryStream>> streams_;  // I/O thread only
   size_t ended_seen_ = 0;                               // I/O thread only
 
@@ -281,8 +281,7 @@ TEST(Throughput) {
     const uint64_t start = IoThread::NowUs();
     client.Send(bytes, streams);
     server.WaitForEnds(static_cast<size_t>(streams));
-    const double seconds =
-        static_cast<double>(IoThread::NowUs() - start) / 1e6;
+    const double seconds = static_cast<double>(IoThread::NowUs() - start) / 1e6;
     const double gigabytes = static_cast<double>(bytes) / 1e9;
     std::printf("%.2f Gbit/s, %.2f CPU s/GB for both ends, payload %u\n",
                 gigabytes * 8 / seconds, (CpuSeconds() - cpu) / gigabytes,
