@@ -37,7 +37,11 @@ for (const [title, ours] of [
       dialer = await createQuicNode({ independent: ours === 'listener' })
       await listener.handle(DUPLEX, stream => onDuplex(stream), MANY)
       await listener.handle(HOLD, stream => onHold(stream), MANY)
-      await listener.handle(RESET, stream => stream.abort(new Error('no')), MANY)
+      await listener.handle(
+        RESET,
+        stream => stream.addEventListener('message', () => stream.abort(new Error('no'))),
+        MANY
+      )
       await listener.handle(
         ECHO,
         stream => {
@@ -143,6 +147,8 @@ for (const [title, ours] of [
           // the JavaScript side of the independent one takes a reset for an end
           stream.addEventListener('remoteCloseWrite', () => resolve(undefined))
         }
+        // the answer of multistream-select has come by now: a reset would take it away
+        stream.send(Buffer.of(1))
       })
       assert.equal(ended?.name, ours === 'dialer' ? 'StreamResetError' : undefined)
       assert.ok((await dialer.services.ping.ping(listener.peerId)) >= 0)
