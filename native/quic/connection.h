@@ -125,6 +125,7 @@ class Connection {
   void OpenStreams();
   void ReviveBlocked();
   void ReturnStreams();
+  bool SearchPathMtu();
   bool WritePackets();
   ngtcp2_ssize WritePacket(ngtcp2_path* path, ngtcp2_pkt_info* info,
                            uint8_t* out, size_t room, ngtcp2_tstamp now);
@@ -152,6 +153,7 @@ class Connection {
   ngtcp2_crypto_conn_ref reference_ = {};
   ngtcp2_conn* conn_ = nullptr;  // null once it is over
   std::vector<uint16_t> mtu_probes_;
+  bool mtu_searched_ = false;
   std::vector<ngtcp2_cid> cids_;        // that lead here
   std::vector<uint64_t> reset_tokens_;  // fingerprints of the peer's
 

@@ -4,6 +4,12 @@
 #include "quic/connection.h"
 #include "quic/errors.h"
 
+// Of ngtcp2's own lib/ngtcp2_conn.h: its public header has no way to choose when.
+extern "C" {
+int ngtcp2_conn_start_pmtud(ngtcp2_conn*);
+void ngtcp2_conn_stop_pmtud(ngtcp2_conn*);
+}
+
 namespace xtp::quic {
 namespace {
 
@@ -13,6 +19,7 @@ constexpr int kBatchesPerRound = 16;
 constexpr size_t kMaxSegments = 64;
 constexpr size_t kMaxSlices = 8;
 constexpr uint64_t kSocketFullRetryUs = 200;
+constexpr uint64_t kWindowPerProbe = 2;
 constexpr uint64_t kStreamReturnRetryUs = 10000;
 
 }  // namespace
@@ -59,7 +66,7 @@ void Connection::Service() {
   OpenStreams();
   ReturnStreams();
   ReviveBlocked();
-  if (!WritePackets()) {
+  if (!SearchPathMtu() || !WritePackets()) {
     // It ended, and is dirty again.
     return;
   }
@@ -221,6 +228,26 @@ bool Connection::WritePackets() {
     more_output_ = batch + 1 == kBatchesPerRound;
   }
   return true;
+}
+
+// ngtcp2 begins with the end of the handshake. A probe counts against the
+// congestion window, which a large one fills until it is acknowledged or given
+// up: the first requests would wait. So it waits until the window has grown,
+// which only connections do that send much. False: the connection ended.
+bool Connection::SearchPathMtu() {
+  if (mtu_searched_ || mtu_probes_.empty() || state_ < State::kOpen) {
+    return true;
+  }
+  ngtcp2_conn_stop_pmtud(conn_);
+  ngtcp2_conn_info info;
+  ngtcp2_conn_get_conn_info2(conn_, &info);
+  const size_t largest =
+      *std::max_element(mtu_probes_.begin(), mtu_probes_.end());
+  if (info.cwnd < kWindowPerProbe * largest) return true;
+  mtu_searched_ = true;
+  const int error = ngtcp2_conn_start_pmtud(conn_);
+  if (error != 0) OnError(error);
+  return error == 0;
 }
 
 // Fills one packet with what the ready streams have, in turn.

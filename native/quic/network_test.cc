@@ -144,6 +144,23 @@ TEST(PathMtuReaches65507OnLoopback) {
   CHECK_EQ(pair.server->Stat("udp_payload_bytes", 2), 65507u);
 }
 
+TEST(NoProbeDelaysTheFirstAnswers) {
+  for (bool loopback : {true, false}) {
+    Pair pair(Settings(), 1, loopback);
+    pair.sim.link.delay_us = 10 * kMs;
+    REQUIRE(pair.Connect());
+    pair.server->on_stream = [](FakeStream* stream) {
+      stream->SendPattern(12, 4000);
+      stream->End();
+    };
+    FakeStream* stream = pair.client->Open(1);
+    stream->Expect(12);
+    stream->SendPattern(11, 4000);
+    // One round trip, and no second one.
+    CHECK(pair.sim.Run(25 * kMs, [&] { return stream->complete(4000); }));
+  }
+}
+
 TEST(PathMtuFallsBackOnNarrowLinks) {
   const struct {
     size_t mtu;
