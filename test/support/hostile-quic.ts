@@ -6,6 +6,7 @@ import os from 'node:os'
 import path from 'node:path'
 import { generateKeyPair } from '@libp2p/crypto/keys'
 import type { Multiaddr } from '@multiformats/multiaddr'
+import { raceSignal } from 'race-signal'
 import { createTransport, type MuxedConnection, type XtpClient } from 'xtp'
 import { QUIC } from 'xtp-quic'
 import { bundleService } from './bundle.ts'
@@ -15,6 +16,9 @@ const ADDON = path.resolve(
   import.meta.dirname,
   '../../build/native/native/quic/xtp_quic_hostile.node'
 )
+
+/** Whoever is still connected after this long was not refused. */
+const END_MS = 5_000
 
 export interface Disguise {
   /** As in TLS, each name with its length in front; empty: none. */
@@ -87,7 +91,7 @@ export class HostilePackage {
 async function endOf(client: XtpClient, address: Multiaddr): Promise<Error | undefined> {
   try {
     const connection = await client.dial<MuxedConnection>(address)
-    await connection.ended
+    await raceSignal(connection.ended, AbortSignal.timeout(END_MS))
     return connection.failure
   } catch (error) {
     return error as Error

@@ -86,7 +86,7 @@ napi_value Disguise(napi_env env, napi_callback_info info) {
 napi_value Init(napi_env env, napi_value exports) {
   napi_value disguise;
   if (napi_create_function(env, "disguise", NAPI_AUTO_LENGTH, &Disguise,
-                           nullptr, &disguise) != napi_ok ||
+                           &identity, &disguise) != napi_ok ||
       napi_set_named_property(env, exports, "disguise", disguise) != napi_ok) {
     return nullptr;
   }
@@ -96,7 +96,8 @@ napi_value Init(napi_env env, napi_value exports) {
 
 }  // namespace
 
-// The linker's --wrap: what TLS has to say goes through here.
+// The linker's --wrap: what TLS has to say goes through here, and no protocol
+// is wrong.
 extern "C" {
 int __real_ngtcp2_conn_submit_crypto_data(ngtcp2_conn* conn,
                                           ngtcp2_encryption_level level,
@@ -111,6 +112,10 @@ int __wrap_ngtcp2_conn_submit_crypto_data(ngtcp2_conn* conn,
   if (at != std::string::npos) bytes.replace(at, wire_from.size(), wire_to);
   return __real_ngtcp2_conn_submit_crypto_data(conn, level, Data(bytes),
                                                bytes.size());
+}
+
+bool __wrap__ZNK3xtp4quic10TlsSession13HasLibp2pAlpnEv(const void*) {
+  return true;
 }
 }
 
