@@ -158,8 +158,9 @@ std::string HostileFrames(test::Random* random, const Initial& hello) {
              VarInt(far) + RandomBytes(random, random->Below(600));
     case 3:  // far ahead in the stream of TLS
       return Crypto(far, RandomBytes(random, random->Below(900)));
-    case 4:  // nothing but its end
-      return "\x1c" + VarInt(far) + VarInt(0) + VarInt(0);
+    case 4:  // nothing but its end, now and then in good order
+      return "\x1c" + VarInt(random->OneIn(4) ? 0 : far) + VarInt(0) +
+             VarInt(0);
     case 5:  // nothing at all
       return "";
     case 6: {  // the truth in pieces, in any order, some of it twice, some not
@@ -208,8 +209,32 @@ TEST(WhatIsSealedCanBeOpened) {
   // The engine takes it for the real one: it answers with a handshake.
   const Endpoint from = victim.NextAddress();
   victim.SendFrom(from, sim::Seal(victim.hello));
-  CHECK(victim.answered[from.ToString()] > 1200);
+  CHECK(victim.answered[from.ToString()] >= 1000);
   CHECK_EQ(victim.server->engine().half_open(), size_t{1});
+  victim.CheckUnharmed();
+}
+
+// Without transport parameters ngtcp2 would follow a null pointer.
+TEST(AClientHelloWithoutTransportParametersIsRefused) {
+  Victim victim;
+  std::string tls = ClientHello(victim.hello);
+  const size_t at = tls.find(std::string("\0\x39\0", 3));
+  REQUIRE(at != std::string::npos);
+  tls[at] = 0x5a;
+  Initial packet = victim.hello;
+  packet.frames = Crypto(0, tls);
+  const Endpoint from = victim.NextAddress();
+  std::string answer;
+  victim.sim.filter = [&](sim::Datagram* datagram) {
+    if (datagram->to == from) answer = datagram->bytes;
+    return true;
+  };
+  victim.SendFrom(from, sim::Seal(packet));
+  Initial close;
+  close.from_server = true;
+  REQUIRE(sim::Open(answer, &close, victim.hello.to));
+  // CONNECTION_CLOSE with CRYPTO_ERROR and missing_extension.
+  CHECK(close.frames.find("\x1c\x41\x6d") != std::string::npos);
   victim.CheckUnharmed();
 }
 
@@ -230,7 +255,7 @@ TEST(SealedInitialsHarmNobody) {
     // Until there are places again.
     victim.sim.Run(random->OneIn(8) ? 12 * kSecond : kMs);
   }
-  CHECK(victim.server->engine().counters().handshakes_failed > Count() / 8);
+  CHECK(victim.server->engine().counters().handshakes_failed >= Count() / 8);
   victim.CheckUnharmed();
 }
 
@@ -239,9 +264,9 @@ TEST(InitialsOfWrongShapeHarmNobody) {
   Victim victim;
   test::Random* const random = &victim.sim.random;
   for (uint64_t i = Count(); i > 0; i--) {
-    std::string bytes = random->OneIn(2)
-                            ? victim.first
-                            : sim::Seal(Hostile(random, victim.hello));
+    Initial packet = Hostile(random, victim.hello);
+    if (random->OneIn(2)) packet.frames = victim.hello.frames;
+    std::string bytes = sim::Seal(packet);
     switch (random->Below(9)) {
       case 0:  // another version, 0 among them
         bytes.replace(
@@ -322,7 +347,7 @@ TEST(TokensThatAreNotThePeersProveNothing) {
   for (uint64_t i = Count(); i > 0; i--) {
     Initial wrong = packet;
     Damage(random, &wrong.token);
-    CHECK(!answered(owner, wrong));
+    if (wrong.token != token) CHECK(!answered(owner, wrong));
   }
   Initial elsewhere = packet;
   elsewhere.to = elsewhere.key_id = RandomBytes(random, id_bytes);
@@ -439,7 +464,7 @@ TEST(ForgedAnswersToADialAreNoConnection) {
   }
   CHECK_EQ(dialer->Count(Event::Kind::kConnected), size_t{0});
   CHECK(codes.count(Code::kInternal) == 0);
-  CHECK(codes.size() >= 3);
+  CHECK(count < 100 || codes.size() >= 3);
   victim.sim.filter = nullptr;
   victim.sim.Run(60 * kSecond);
   CHECK_EQ(dialer->engine().connections(), size_t{0});

@@ -165,6 +165,8 @@ std::string AlertName(uint8_t alert) {
   switch (alert) {
     case SSL_AD_NO_APPLICATION_PROTOCOL:
       return "no application protocol";
+    case SSL_AD_MISSING_EXTENSION:
+      return "missing extension";
     case SSL_AD_CERTIFICATE_REQUIRED:
       return "certificate required";
     default:

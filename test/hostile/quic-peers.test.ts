@@ -78,8 +78,10 @@ async function swapped(message: (der: Buffer) => Buffer): Promise<Disguise> {
   return { ...right, wire: { from: certificateMessage(der), to: message(der) } }
 }
 
+type Role = 'server' | 'client'
+
 interface Case {
-  disguise(): Promise<Disguise>
+  disguise(role: Role): Promise<Disguise>
   /** What our dial fails with: the reason of a PeerCertificateError, or code and message of another error. */
   dial: string | [string, RegExp]
   /** What our service tells the peer that dials us, where it is no PeerCertificateError. */
@@ -104,6 +106,15 @@ const cases: Record<string, Case> = {
     disguise: async () => ({ alpn: LIBP2P }),
     dial: [FAILED, /refused the TLS handshake: /],
     told: [FAILED, /refused the TLS handshake: certificate required/]
+  },
+  'that names no transport parameters': {
+    // another extension that the other side ignores
+    disguise: async role => ({
+      ...(await disguise()),
+      wire: { from: hex('003900'), to: hex(role === 'server' ? '000a00' : '5a3900') }
+    }),
+    dial: [FAILED, /TLS handshake with .* failed: missing extension/],
+    told: [FAILED, /refused the TLS handshake: missing extension/]
   },
   'that shows an empty list of certificates': {
     disguise: () => swapped(() => certificateMessage()),
@@ -269,7 +280,7 @@ describe('hostile peers of xtp-quic', { skip: quicAddonMissing() ?? false }, () 
 
   for (const [name, { disguise, dial, told }] of Object.entries(cases)) {
     it(`refuses a server ${name}`, async () => {
-      const { address } = await start(await disguise())
+      const { address } = await start(await disguise('server'))
       const error = await ours.dial(address).then(
         () => assert.fail('it was dialled'),
         (error: unknown) => errorsIn(error).find(one => isXtpError(one)) as XtpError
@@ -285,7 +296,7 @@ describe('hostile peers of xtp-quic', { skip: quicAddonMissing() ?? false }, () 
     })
 
     it(`refuses a client ${name}`, async () => {
-      const { dial: dialUs } = await start(await disguise())
+      const { dial: dialUs } = await start(await disguise('client'))
       const failures = await stat('handshakes_failed')
       const end = (await dialUs(addressOf(ours))) as XtpError | undefined
       if (told !== undefined) {

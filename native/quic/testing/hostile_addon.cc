@@ -2,6 +2,7 @@
 // certificates and protocols than the host's. Never part of a package.
 #include <openssl/x509.h>
 
+#include <cstring>
 #include <memory>
 #include <string>
 #include <utility>
@@ -109,7 +110,14 @@ int __wrap_ngtcp2_conn_submit_crypto_data(ngtcp2_conn* conn,
   std::string bytes(reinterpret_cast<const char*>(data), length);
   const size_t at =
       wire_from.empty() ? std::string::npos : bytes.find(wire_from);
-  if (at != std::string::npos) bytes.replace(at, wire_from.size(), wire_to);
+  if (at != std::string::npos) {
+    bytes.replace(at, wire_from.size(), wire_to);
+    // OpenSSL hashes its buffer after this: of the same length, a lie is
+    // consistent up to the end of the handshake.
+    if (bytes.size() == length) {
+      memcpy(const_cast<uint8_t*>(data), bytes.data(), length);
+    }
+  }
   return __real_ngtcp2_conn_submit_crypto_data(conn, level, Data(bytes),
                                                bytes.size());
 }

@@ -144,7 +144,8 @@ std::string Seal(Initial packet, size_t min_bytes) {
   return header + sealed;
 }
 
-bool Open(const std::string& datagram, Initial* packet) {
+bool Open(const std::string& datagram, Initial* packet,
+          const std::string& key_id) {
   const auto byte = [&](size_t at) -> size_t {
     return at < datagram.size() ? static_cast<uint8_t>(datagram[at]) : 0;
   };
@@ -154,7 +155,7 @@ bool Open(const std::string& datagram, Initial* packet) {
     for (size_t i = 1; i < bytes; i++) value = value << 8 | byte((*at)++);
     return value;
   };
-  if (datagram.size() < 100 || (byte(0) & 0xf0) != 0xc0) return false;
+  if (datagram.size() < 40 || (byte(0) & 0xf0) != 0xc0) return false;
   size_t at = 5;
   for (std::string* id : {&packet->to, &packet->from}) {
     const size_t length = byte(at++);
@@ -169,7 +170,7 @@ bool Open(const std::string& datagram, Initial* packet) {
   if (at + length > datagram.size() || length < kNumberBytes + kSampleBytes) {
     return false;
   }
-  packet->key_id = packet->to;
+  packet->key_id = key_id.empty() ? packet->to : key_id;
   const Keys keys = KeysOf(packet->key_id, packet->from_server);
   const std::string mask =
       Mask(keys, datagram.substr(at + kNumberBytes, kSampleBytes));

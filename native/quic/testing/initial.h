@@ -25,8 +25,10 @@ std::string VarInt(uint64_t value);
 // With PADDING up to `min_bytes`.
 std::string Seal(Initial packet, size_t min_bytes = 1200);
 
-// The first packet of a client's first datagram. False: it is none.
-bool Open(const std::string& datagram, Initial* packet);
+// The first packet of a datagram, with the keys of `key_id`, by default those
+// of a client's first one. False: it is none.
+bool Open(const std::string& datagram, Initial* packet,
+          const std::string& key_id = "");
 
 }  // namespace xtp::quic::sim
 
