@@ -162,24 +162,28 @@ const suites = {
       await mocha(node)
     }
   },
-  integration: () =>
-    nodeTest(
-      ['transfer', 'crash', 'fuzz', 'leak', 'interop', 'layout', 'errors'].flatMap(dir =>
+  integration: async () => {
+    // hostile peers have an addon of the native tests
+    await buildNative('')
+    await nodeTest(
+      ['transfer', 'crash', 'fuzz', 'leak', 'interop', 'layout', 'errors', 'hostile'].flatMap(dir =>
         testFiles(`test/${dir}`)
       ),
       { source: false, extraEnv: strict }
-    ),
+    )
+  },
   sandbox: async () => {
     // the enemy inside is an addon of the native tests
     await buildNative('')
     await nodeTest(testFiles('test/sandbox'), { source: false })
   },
   strict: async () => {
+    await buildNative('')
     // V8 and libuv make other system calls in each version; the pinned one has the suite above
     for (const node of runtimes().filter(node => node !== bin('node'))) {
       console.log(`killed for unlisted calls on node ${output(node, ['--version'])}`)
       await nodeTest(
-        ['transfer', 'crash', 'errors', 'leak', 'fuzz', 'interop'].flatMap(dir =>
+        ['transfer', 'crash', 'errors', 'leak', 'fuzz', 'interop', 'hostile'].flatMap(dir =>
           testFiles(`test/${dir}`)
         ),
         { node, source: false, extraEnv: strict }

@@ -440,6 +440,13 @@ void Connection::Report() {
   } else if (!inbound_) {
     event.kind = Event::Kind::kReply;
     event.request = dial_request_;
+    // In good order, but there is no connection.
+    if (event.status.ok()) {
+      event.status =
+          Status(Code::kConnectionReset,
+                 peer_.ToString() + " closed the connection in the handshake",
+                 ECONNRESET);
+    }
     if (dial_request_ != 0) shared_->host->Emit(std::move(event));
     shared_->counters.dials_failed++;
   } else {

@@ -65,14 +65,28 @@ struct Connection::Callbacks {
     return 0;
   }
 
+  static int Refuse(Connection* self, uint8_t alert) {
+    self->failure_alert_ = alert;
+    self->failure_ = StatusOfAlert(alert, true, self->peer_.ToString());
+    return NGTCP2_ERR_CALLBACK_FAILURE;
+  }
+
+  // RFC 9001, section 8.2: OpenSSL leaves the check to us, ngtcp2 to OpenSSL.
+  // With this key it sends packets, and reads from a null pointer for them.
+  static int SendKey(ngtcp2_conn* conn, ngtcp2_encryption_level level,
+                     void* user) {
+    if (level == NGTCP2_ENCRYPTION_LEVEL_1RTT &&
+        ngtcp2_conn_get_remote_transport_params2(conn) == nullptr) {
+      return Refuse(Of(user), SSL_AD_MISSING_EXTENSION);
+    }
+    return 0;
+  }
+
   static int HandshakeCompleted(ngtcp2_conn*, void* user) {
     Connection* const self = Of(user);
     // A peer without the extension is not refused by TLS itself.
     if (!self->tls_->HasLibp2pAlpn()) {
-      self->failure_alert_ = SSL_AD_NO_APPLICATION_PROTOCOL;
-      self->failure_ =
-          StatusOfAlert(self->failure_alert_, true, self->peer_.ToString());
-      return NGTCP2_ERR_CALLBACK_FAILURE;
+      return Refuse(self, SSL_AD_NO_APPLICATION_PROTOCOL);
     }
     if (self->inbound_ && self->port_->listener != self->listener_) {
       self->failure_ = Status(Code::kCancelled, "nobody listens any more");
@@ -196,6 +210,7 @@ struct Connection::Callbacks {
     c.get_new_connection_id2 = NewConnectionId;
     c.remove_connection_id = RemoveConnectionId;
     c.dcid_status2 = PeerIdStatus;
+    c.recv_tx_key = SendKey;
     c.handshake_completed = HandshakeCompleted;
     c.recv_stateless_reset2 = StatelessReset;
     c.path_validation = PathValidated;

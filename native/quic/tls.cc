@@ -63,8 +63,12 @@ bool Configure(SSL_CTX* context, X509* certificate, EVP_PKEY* key) {
        SSL_CTX_use_PrivateKey(context, key) != 1)) {
     return false;
   }
-  SSL_CTX_set_options(context,
-                      SSL_OP_NO_TICKET | SSL_OP_CIPHER_SERVER_PREFERENCE);
+  // A compressed certificate may say that it has 16 MiB, which OpenSSL then
+  // allocates and fills.
+  SSL_CTX_set_options(context, SSL_OP_NO_TICKET |
+                                   SSL_OP_CIPHER_SERVER_PREFERENCE |
+                                   SSL_OP_NO_TX_CERTIFICATE_COMPRESSION |
+                                   SSL_OP_NO_RX_CERTIFICATE_COMPRESSION);
   SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
   SSL_CTX_set_verify(context, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT,
                      nullptr);
@@ -161,6 +165,8 @@ std::string AlertName(uint8_t alert) {
   switch (alert) {
     case SSL_AD_NO_APPLICATION_PROTOCOL:
       return "no application protocol";
+    case SSL_AD_MISSING_EXTENSION:
+      return "missing extension";
     case SSL_AD_CERTIFICATE_REQUIRED:
       return "certificate required";
     default:

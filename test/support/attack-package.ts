@@ -3,7 +3,7 @@
 import fs from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
-import { build } from 'esbuild'
+import { bundleService } from './bundle.ts'
 
 const ROOT = path.resolve(import.meta.dirname, '../..')
 const ADDON = path.join(ROOT, 'build/native/native/attacks/xtp_attacks.node')
@@ -42,19 +42,7 @@ export async function attackPackage(context: object = {}): Promise<AttackPackage
     JSON.stringify({ packageFile, writable, ...context })
   )
   const entry = path.join(dir, 'dist/service.js')
-  await build({
-    entryPoints: [path.join(ROOT, 'test/fixtures/attack-main.ts')],
-    outfile: entry,
-    bundle: true,
-    platform: 'node',
-    format: 'esm',
-    target: 'node22',
-    conditions: ['xtp:source'],
-    banner: {
-      js: "import { createRequire as r } from 'node:module'\nconst require = r(import.meta.url)"
-    },
-    logLevel: 'warning'
-  })
+  await bundleService('attack-main.ts', entry)
   const disarmed = path.join(prebuilds, 'disarmed')
   const arm = (on: boolean) =>
     on ? fs.rmSync(disarmed, { force: true }) : fs.writeFileSync(disarmed, '')

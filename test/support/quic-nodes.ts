@@ -1,9 +1,12 @@
 // libp2p nodes on QUIC for the tests: ours, and the independent one (rust-libp2p's quinn).
 import { quic as quinn } from '@chainsafe/libp2p-quic'
 import { type Identify, identify } from '@libp2p/identify'
+import type { PrivateKey } from '@libp2p/interface'
+import { defaultLogger } from '@libp2p/logger'
 import { type Ping, ping } from '@libp2p/ping'
 import type { Multiaddr } from '@multiformats/multiaddr'
-import { createLibp2p, type Libp2p } from 'libp2p'
+import { createLibp2p, type Libp2p, type Libp2pOptions } from 'libp2p'
+import type { XtpClient } from 'xtp'
 import { type QuicInit, quic } from 'xtp-quic'
 import { testSandbox } from './sandbox.ts'
 
@@ -17,11 +20,13 @@ export interface QuicNodeOptions {
   init?: QuicInit
   /** The independent implementation instead of ours. */
   independent?: boolean
+  /** Instead of what is below. */
+  libp2p?: Libp2pOptions
 }
 
 /** A node with limits that let a test open what it wants. */
 export async function createQuicNode(options: QuicNodeOptions = {}): Promise<QuicNode> {
-  const { listen = [], init, independent = false } = options
+  const { listen = [], init, independent = false, libp2p } = options
   return createLibp2p({
     addresses: { listen },
     transports: [independent ? quinn() : quic({ sandbox: testSandbox(), ...init })],
@@ -33,7 +38,8 @@ export async function createQuicNode(options: QuicNodeOptions = {}): Promise<Qui
       maxIncomingPendingConnections: 10_000,
       maxConnections: 10_000,
       maxParallelDials: 1000
-    }
+    },
+    ...libp2p
   }) as unknown as Promise<QuicNode>
 }
 
@@ -43,4 +49,12 @@ export function addressOf(node: QuicNode): Multiaddr {
     throw new Error('the node does not listen')
   }
   return address
+}
+
+/** The transport alone, without libp2p. */
+export function quicClient(
+  privateKey: PrivateKey,
+  transport = quic({ sandbox: testSandbox() })
+): XtpClient {
+  return transport({ logger: defaultLogger(), privateKey }).client
 }

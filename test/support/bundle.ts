@@ -1,0 +1,19 @@
+// Service programs of the tests, bundled as those of the packages are (scripts/build.mjs).
+import path from 'node:path'
+import { build } from 'esbuild'
+
+export async function bundleService(name: string, outfile: string): Promise<void> {
+  await build({
+    entryPoints: [path.resolve(import.meta.dirname, '../fixtures', name)],
+    outfile,
+    bundle: true,
+    platform: 'node',
+    format: 'esm',
+    target: 'node22',
+    conditions: ['xtp:source'],
+    banner: {
+      js: "import { createRequire as r } from 'node:module'\nconst require = r(import.meta.url)"
+    },
+    logLevel: 'warning'
+  })
+}
