@@ -17,14 +17,16 @@ export interface QuicNodeOptions {
   init?: QuicInit
   /** The independent implementation instead of ours. */
   independent?: boolean
+  /** Of another copy of the package. */
+  quic?: typeof quic
 }
 
 /** A node with limits that let a test open what it wants. */
 export async function createQuicNode(options: QuicNodeOptions = {}): Promise<QuicNode> {
-  const { listen = [], init, independent = false } = options
+  const { listen = [], init, independent = false, quic: ours = quic } = options
   return createLibp2p({
     addresses: { listen },
-    transports: [independent ? quinn() : quic({ sandbox: testSandbox(), ...init })],
+    transports: [independent ? quinn() : ours({ sandbox: testSandbox(), ...init })],
     services: { identify: identify(), ping: ping() },
     connectionMonitor: { enabled: false },
     connectionGater: { denyDialMultiaddr: () => false },
