@@ -2,7 +2,7 @@
 import { quic as quinn } from '@chainsafe/libp2p-quic'
 import { type Identify, identify } from '@libp2p/identify'
 import { type Ping, ping } from '@libp2p/ping'
-import type { Multiaddr } from '@multiformats/multiaddr'
+import { type Multiaddr, multiaddr } from '@multiformats/multiaddr'
 import { createLibp2p, type Libp2p } from 'libp2p'
 import { type QuicInit, quic } from 'xtp-quic'
 import { testSandbox } from './sandbox.ts'
@@ -43,4 +43,14 @@ export function addressOf(node: QuicNode): Multiaddr {
     throw new Error('the node does not listen')
   }
   return address
+}
+
+/** The UDP port it listens on. */
+export function portOf(node: QuicNode): number {
+  return Number(addressOf(node).getComponents()[1]?.value)
+}
+
+/** Its address behind something that forwards on another port. */
+export function addressThrough(node: QuicNode, port: number): Multiaddr {
+  return multiaddr(`/ip4/127.0.0.1/udp/${port}/quic-v1/p2p/${node.peerId}`)
 }
