@@ -4,7 +4,8 @@
 #include "quic/connection.h"
 #include "quic/errors.h"
 
-// Of ngtcp2's own lib/ngtcp2_conn.h: its public header has no way to choose when.
+// Of ngtcp2's own lib/ngtcp2_conn.h: its public header has no way to choose
+// when.
 extern "C" {
 int ngtcp2_conn_start_pmtud(ngtcp2_conn*);
 void ngtcp2_conn_stop_pmtud(ngtcp2_conn*);
