@@ -10,12 +10,14 @@ export interface KnownTransport {
   name: string
   suffix: string
   multiaddrCode: number
+  /** Brings encryption and multiplexing of its own. */
+  native?: true
 }
 
 /** Every transport package that there is, or will be. */
 export const KNOWN_TRANSPORTS: readonly KnownTransport[] = [
   { packageName: 'xtp-utp', name: 'utp', suffix: '/utp', multiaddrCode: 302 },
-  { packageName: 'xtp-quic', name: 'quic', suffix: '/quic-v1', multiaddrCode: 461 },
+  { packageName: 'xtp-quic', name: 'quic', suffix: '/quic-v1', multiaddrCode: 461, native: true },
   { packageName: 'xtp-udt', name: 'udt', suffix: '/udt', multiaddrCode: 301 }
 ]
 

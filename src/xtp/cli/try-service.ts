@@ -1,9 +1,11 @@
 // Starts the real service of a transport package in a process of its own, as an application would, and
 // says Hello. The addon is loaded there; never into this process.
+import { generateKeyPair } from '@libp2p/crypto/keys'
 import { code, fmt } from '@multiformats/multiaddr-matcher/utils'
 import { type ClientConfig, clientConfig } from '../client/definition.ts'
 import { silentLogger } from '../client/log.ts'
 import { ServiceSession } from '../client/service-session.ts'
+import { TlsIdentity } from '../client/tls-identity.ts'
 import { UnavailableError } from '../ctl/index.ts'
 import type { Incarnation } from '../runner/index.ts'
 import type { TransportFacts } from './facts.ts'
@@ -28,6 +30,8 @@ async function hello(
     definition: { ...known, matcher: fmt(code(known.multiaddrCode)), serviceEntry },
     config,
     incarnation,
+    // a host that exists for this one answer
+    identity: new TlsIdentity(await generateKeyPair('Ed25519')),
     connectionLog: log,
     serviceLog: log
   })
