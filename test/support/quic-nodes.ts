@@ -4,7 +4,7 @@ import { type Identify, identify } from '@libp2p/identify'
 import type { PrivateKey } from '@libp2p/interface'
 import { defaultLogger } from '@libp2p/logger'
 import { type Ping, ping } from '@libp2p/ping'
-import type { Multiaddr } from '@multiformats/multiaddr'
+import { type Multiaddr, multiaddr } from '@multiformats/multiaddr'
 import { createLibp2p, type Libp2p, type Libp2pOptions } from 'libp2p'
 import type { XtpClient } from 'xtp'
 import { type QuicInit, quic } from 'xtp-quic'
@@ -57,4 +57,14 @@ export function quicClient(
   transport = quic({ sandbox: testSandbox() })
 ): XtpClient {
   return transport({ logger: defaultLogger(), privateKey }).client
+}
+
+/** The UDP port it listens on. */
+export function portOf(node: QuicNode): number {
+  return Number(addressOf(node).getComponents()[1]?.value)
+}
+
+/** Its address behind something that forwards on another port. */
+export function addressThrough(node: QuicNode, port: number): Multiaddr {
+  return multiaddr(`/ip4/127.0.0.1/udp/${port}/quic-v1/p2p/${node.peerId}`)
 }

@@ -1,5 +1,5 @@
 // A UDP path emulator: one-way delay, jitter, loss, duplication, in user space on loopback. Each
-// client address gets an upstream socket of its own, as behind a NAT. Seeded, so runs can be repeated.
+// client address gets an upstream socket of its own, as behind a NAT, which may rebind. Seeded, so runs can be repeated.
 import { createSocket, type Socket } from 'node:dgram'
 import { once } from 'node:events'
 
@@ -36,8 +36,11 @@ export class Relay {
     this.#random = this.#options.seed
     this.#front = front
     front.on('message', (bytes, from) => {
-      const upstream = this.#upstreamOf(from.address, from.port)
-      this.#pass(() => upstream.send(bytes, this.#options.target, '127.0.0.1', () => {}))
+      // looked up when it is time: the NAT may have rebound meanwhile
+      this.#pass(() => {
+        const upstream = this.#upstreamOf(from.address, from.port)
+        upstream.send(bytes, this.#options.target, '127.0.0.1', () => {})
+      })
     })
   }
 
@@ -52,6 +55,27 @@ export class Relay {
     return this.#front.address().port
   }
 
+  /** Ports that the target sees. */
+  get upstreamPorts(): number[] {
+    return [...this.#upstream.values()].map(socket => socket.address().port)
+  }
+
+  /**
+   * A NAT that has forgotten: what clients send from now on comes from other ports, and what is sent to the
+   * old ones is lost.
+   */
+  async rebind(): Promise<void> {
+    const old = [...this.#upstream]
+    // the new ones first, or the system might give the same ports again
+    const fresh = await Promise.all(old.map(([client]) => this.#bindUpstream(client)))
+    await Promise.all(
+      old.map(([client, socket], i) => {
+        this.#upstream.set(client, fresh[i] as Socket)
+        return new Promise<void>(done => socket.close(() => done()))
+      })
+    )
+  }
+
   async close(): Promise<void> {
     clearTimeout(this.#timer)
     this.#queue = []
@@ -60,16 +84,29 @@ export class Relay {
   }
 
   #upstreamOf(address: string, port: number): Socket {
-    const key = `${address}:${port}`
-    let socket = this.#upstream.get(key)
+    const client = `${address}:${port}`
+    let socket = this.#upstream.get(client)
     if (socket === undefined) {
-      socket = createSocket({ type: 'udp4', recvBufferSize: BUFFER_BYTES })
-      socket.on('message', bytes =>
-        this.#pass(() => this.#front.send(bytes, port, address, () => {}))
-      )
-      socket.on('error', () => {})
-      this.#upstream.set(key, socket)
+      socket = this.#createUpstream(address, port)
+      this.#upstream.set(client, socket)
     }
+    return socket
+  }
+
+  #createUpstream(address: string, port: number): Socket {
+    const socket = createSocket({ type: 'udp4', recvBufferSize: BUFFER_BYTES })
+    socket.on('message', bytes =>
+      this.#pass(() => this.#front.send(bytes, port, address, () => {}))
+    )
+    socket.on('error', () => {})
+    return socket
+  }
+
+  async #bindUpstream(client: string): Promise<Socket> {
+    const [address = '', port] = client.split(':')
+    const socket = this.#createUpstream(address, Number(port))
+    socket.bind()
+    await once(socket, 'listening')
     return socket
   }
 
