@@ -6,6 +6,7 @@ import fs from 'node:fs'
 import path from 'node:path'
 import { describe, it } from 'node:test'
 import { isAlive, mappedFiles, processes, until } from '../support/processes.ts'
+import { quicAddonMissing } from '../support/quic-addon.mjs'
 
 const FIXTURE = path.resolve(import.meta.dirname, '../fixtures/node-in-a-process.ts')
 
@@ -24,74 +25,81 @@ function launched({ pid }: Report): number[] {
   return below(pid)
 }
 
-async function start(...args: string[]) {
-  const child = spawn(process.execPath, [FIXTURE, ...args], { stdio: ['pipe', 'pipe', 'inherit'] })
+async function start(kind: string) {
+  const child = spawn(process.execPath, [FIXTURE, kind], { stdio: ['pipe', 'pipe', 'inherit'] })
   const [line] = (await once(child.stdout, 'data')) as [Buffer]
   return { child, report: JSON.parse(String(line)) as Report }
 }
 
-describe('processes', () => {
-  it('maps the addon in the service and no .node file in the parent', async () => {
-    const { child, report } = await start()
-    const addons = (pid: number) => mappedFiles(pid).filter(name => name.endsWith('.node'))
-    assert.equal(addons(report.service).length, 1, 'the service has the addon')
-    assert.deepEqual(addons(report.pid), [])
-    child.stdin.end()
-    await once(child, 'exit')
-  })
+const KINDS = [
+  { name: 'xtp-utp', kind: 'utp', skip: false },
+  { name: 'xtp-quic', kind: 'quic', skip: quicAddonMissing() ?? false }
+]
 
-  it('gives the service no ipc channel, no environment of the parent, and cwd /', async () => {
-    const { child, report } = await start()
-    const environment = fs.readFileSync(`/proc/${report.service}/environ`, 'utf8').split('\0')
-    const names = environment.map(entry => entry.split('=')[0]).filter(name => name !== '')
-    assert.deepEqual(
-      names.filter(name => name !== 'TZ'),
-      // node reads the system's file otherwise, and cannot
-      report.level === 'L0' ? [] : ['OPENSSL_CONF']
-    )
-    // of a tree that is gone the kernel tells it with this mark
-    assert.match(fs.readlinkSync(`/proc/${report.service}/cwd`), /^(\(unreachable\))?\/$/)
-    const command = fs.readFileSync(`/proc/${report.service}/cmdline`, 'utf8').split('\0')
-    assert.equal(
-      command.filter(word => word !== '').length,
-      2,
-      'node and the bundled file, nothing else'
-    )
-    child.stdin.end()
-    await once(child, 'exit')
-  })
-
-  it('exits by itself after libp2p.stop(), and leaves no process and no temporary file', async () => {
-    const before = fs.readdirSync('/tmp')
-    const { child, report } = await start()
-    const all = launched(report)
-    assert.ok(all.includes(report.service))
-    child.stdin.end()
-    const [code, signal] = await once(child, 'exit')
-    assert.deepEqual([code, signal], [0, null])
-    assert.deepEqual(all.filter(isAlive), [])
-    assert.deepEqual(
-      fs.readdirSync('/tmp').filter(name => !before.includes(name) && name.startsWith('xtp')),
-      []
-    )
-  })
-
-  for (const signal of ['SIGKILL', 'SIGTERM', 'SIGSEGV'] as const) {
-    it(`the service ends when its parent dies of ${signal}`, async () => {
-      const { child, report } = await start()
-      const all = launched(report)
-      process.kill(report.pid, signal)
+for (const { name, kind, skip } of KINDS) {
+  describe(`processes of ${name}`, { skip }, () => {
+    it('maps the addon in the service and no .node file in the parent', async () => {
+      const { child, report } = await start(kind)
+      const addons = (pid: number) => mappedFiles(pid).filter(name => name.endsWith('.node'))
+      assert.equal(addons(report.service).length, 1, 'the service has the addon')
+      assert.deepEqual(addons(report.pid), [])
+      child.stdin.end()
       await once(child, 'exit')
-      await until('the service and its launcher are gone', () => !all.some(isAlive), 3000)
     })
-  }
 
-  it('the service ends when its parent dies while its JavaScript thread hangs', async () => {
-    const { child, report } = await start()
-    // a stopped JavaScript thread answers nothing; the I/O thread and the kernel are what is left
-    process.kill(report.service, 'SIGSTOP')
-    process.kill(report.pid, 'SIGKILL')
-    await once(child, 'exit')
-    await until('the service is gone', () => !isAlive(report.service), 3000)
+    it('gives the service no ipc channel, no environment of the parent, and cwd /', async () => {
+      const { child, report } = await start(kind)
+      const environment = fs.readFileSync(`/proc/${report.service}/environ`, 'utf8').split('\0')
+      const names = environment.map(entry => entry.split('=')[0]).filter(name => name !== '')
+      assert.deepEqual(
+        names.filter(name => name !== 'TZ'),
+        // node reads the system's file otherwise, and cannot
+        report.level === 'L0' ? [] : ['OPENSSL_CONF']
+      )
+      // of a tree that is gone the kernel tells it with this mark
+      assert.match(fs.readlinkSync(`/proc/${report.service}/cwd`), /^(\(unreachable\))?\/$/)
+      const command = fs.readFileSync(`/proc/${report.service}/cmdline`, 'utf8').split('\0')
+      assert.equal(
+        command.filter(word => word !== '').length,
+        2,
+        'node and the bundled file, nothing else'
+      )
+      child.stdin.end()
+      await once(child, 'exit')
+    })
+
+    it('exits by itself after libp2p.stop(), and leaves no process and no temporary file', async () => {
+      const before = fs.readdirSync('/tmp')
+      const { child, report } = await start(kind)
+      const all = launched(report)
+      assert.ok(all.includes(report.service))
+      child.stdin.end()
+      const [code, signal] = await once(child, 'exit')
+      assert.deepEqual([code, signal], [0, null])
+      assert.deepEqual(all.filter(isAlive), [])
+      assert.deepEqual(
+        fs.readdirSync('/tmp').filter(name => !before.includes(name) && name.startsWith('xtp')),
+        []
+      )
+    })
+
+    for (const signal of ['SIGKILL', 'SIGTERM', 'SIGSEGV'] as const) {
+      it(`the service ends when its parent dies of ${signal}`, async () => {
+        const { child, report } = await start(kind)
+        const all = launched(report)
+        process.kill(report.pid, signal)
+        await once(child, 'exit')
+        await until('the service and its launcher are gone', () => !all.some(isAlive), 3000)
+      })
+    }
+
+    it('the service ends when its parent dies while its JavaScript thread hangs', async () => {
+      const { child, report } = await start(kind)
+      // a stopped JavaScript thread answers nothing; the I/O thread and the kernel are what is left
+      process.kill(report.service, 'SIGSTOP')
+      process.kill(report.pid, 'SIGKILL')
+      await once(child, 'exit')
+      await until('the service is gone', () => !isAlive(report.service), 3000)
+    })
   })
-})
+}

@@ -1,5 +1,4 @@
 // libp2p nodes on QUIC for the tests: ours, and the independent one (rust-libp2p's quinn).
-import { quic as quinn } from '@chainsafe/libp2p-quic'
 import { type Identify, identify } from '@libp2p/identify'
 import type { PrivateKey } from '@libp2p/interface'
 import { defaultLogger } from '@libp2p/logger'
@@ -27,9 +26,13 @@ export interface QuicNodeOptions {
 /** A node with limits that let a test open what it wants. */
 export async function createQuicNode(options: QuicNodeOptions = {}): Promise<QuicNode> {
   const { listen = [], init, independent = false, libp2p } = options
+  // imported only where it is wanted: it maps an addon into this process
+  const transport = independent
+    ? (await import('@chainsafe/libp2p-quic')).quic()
+    : quic({ sandbox: testSandbox(), ...init })
   return createLibp2p({
     addresses: { listen },
-    transports: [independent ? quinn() : quic({ sandbox: testSandbox(), ...init })],
+    transports: [transport],
     services: { identify: identify(), ping: ping() },
     connectionMonitor: { enabled: false },
     connectionGater: { denyDialMultiaddr: () => false },
