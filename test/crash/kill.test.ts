@@ -4,15 +4,14 @@ import assert from 'node:assert/strict'
 import { createSocket, type Socket } from 'node:dgram'
 import { once } from 'node:events'
 import { after, afterEach, before, beforeEach, describe, it } from 'node:test'
-import { multiaddr } from '@multiformats/multiaddr'
-import { isXtpError, type ServiceLostError, type XtpClient, type XtpConnection } from 'xtp'
+import type { Multiaddr } from '@multiformats/multiaddr'
+import { isXtpError, type ServiceLostError, type XtpClient } from 'xtp'
 import { Pattern, receivePattern, sendPattern } from '../support/bytes.ts'
-import { createClient } from '../support/clients.ts'
 import { counts } from '../support/counts.ts'
 import { children, openFds, until } from '../support/processes.ts'
+import { type Channel, WIRES } from '../support/wires.ts'
 
 const SETTLE_MS = 2000
-const UTP4 = multiaddr('/ip4/127.0.0.1/udp/0/utp')
 const ROUNDS = Array.from({ length: counts.kills }, (_, i) => i)
 
 /** The error of a promise that has to fail soon. */
@@ -41,203 +40,203 @@ function typed(error: Error & { code?: string }, ...codes: string[]) {
 /** Dozens of kills in a row are what this test is about, not the pauses that a real service would get. */
 const RESTART = { initialDelayMs: 10, maxDelayMs: 100, budget: 1000 }
 
-describe('kill -9 of the service', () => {
-  let server: XtpClient
-  let client: XtpClient
-  let silent: Socket
-  let address: ReturnType<typeof multiaddr>
-  let inbound: (connection: XtpConnection) => void
-  let fdsAtStart: number
+for (const wire of WIRES) {
+  describe(`kill -9 of the service of ${wire.name}`, { skip: wire.skip }, () => {
+    let server: XtpClient
+    let client: XtpClient
+    let silent: Socket
+    let address: Multiaddr
+    let inbound: (channel: Channel) => void
+    let fdsAtStart: number
 
-  before(async () => {
-    silent = createSocket('udp4')
-    silent.bind(0, '127.0.0.1')
-    await once(silent, 'listening')
-    fdsAtStart = openFds()
-  })
-  after(() => silent.close())
+    before(async () => {
+      silent = createSocket('udp4')
+      silent.bind(0, '127.0.0.1')
+      await once(silent, 'listening')
+      fdsAtStart = openFds()
+    })
+    after(() => silent.close())
 
-  beforeEach(async () => {
-    inbound = () => {}
-    server = createClient({ restart: RESTART })
-    client = createClient({ restart: RESTART })
-    const listener = server.createListener({ onConnection: connection => inbound(connection) })
-    await listener.listen(UTP4)
-    address = listener.getAddrs()[0] as typeof address
-  })
-  afterEach(async () => {
-    await client.stop()
-    await server.stop()
-    assert.deepEqual(
-      children().filter(child => child.command.includes('service')),
-      [],
-      'a service is left'
-    )
-    await until('file descriptors are given back', () => openFds() <= fdsAtStart)
-  })
+    beforeEach(async () => {
+      inbound = () => {}
+      server = await wire.createClient({ restart: RESTART })
+      client = await wire.createClient({ restart: RESTART })
+      address = await wire.listen(server, channel => inbound(channel))
+    })
+    afterEach(async () => {
+      await client.stop()
+      await server.stop()
+      assert.deepEqual(
+        children().filter(child => child.command.includes('service')),
+        [],
+        'a service is left'
+      )
+      await until('file descriptors are given back', () => openFds() <= fdsAtStart)
+    })
 
-  function kill(which: XtpClient) {
-    process.kill(which.status().pid as number, 'SIGKILL')
-  }
+    function kill(which: XtpClient) {
+      process.kill(which.status().pid as number, 'SIGKILL')
+    }
 
-  /** A new connection carries data both ways. */
-  async function works() {
-    await until(
-      'a dial succeeds again',
-      async () => {
-        try {
-          const accepted = new Promise<XtpConnection>(resolve => {
-            inbound = resolve
-          })
-          const out = await client.dial(address, { signal: AbortSignal.timeout(1000) })
-          const pattern = new Pattern(6)
-          const sent = sendPattern(out, pattern, 300_000)
-          const into = await accepted
-          await Promise.all([sent, receivePattern(into, pattern, 300_000)])
-          await Promise.all([out.close(), into.close()])
-          return true
-        } catch (error) {
-          if (isXtpError(error) ? error.retryable : (error as Error).name === 'TimeoutError') {
-            return false
+    /** A new connection carries data both ways. */
+    async function works() {
+      await until(
+        'a dial succeeds again',
+        async () => {
+          try {
+            const accepted = new Promise<Channel>(resolve => {
+              inbound = resolve
+            })
+            const out = await wire.dial(client, address, { signal: AbortSignal.timeout(1000) })
+            const pattern = new Pattern(6)
+            const sent = sendPattern(out.stream, pattern, 300_000)
+            const into = await accepted
+            await Promise.all([sent, receivePattern(into.stream, pattern, 300_000)])
+            await Promise.all([out.connection.close(), into.connection.close()])
+            return true
+          } catch (error) {
+            if (isXtpError(error) ? error.retryable : (error as Error).name === 'TimeoutError') {
+              return false
+            }
+            throw error
           }
-          throw error
-        }
-      },
-      10_000
-    )
-  }
-
-  it('before Hello', async () => {
-    for (const _ of ROUNDS) {
-      const fresh = createClient({ restart: { initialDelayMs: 10 } })
-      const known = children().map(child => child.pid)
-      const dialling = fresh.dial(address)
-      dialling.catch(() => {})
-      let victim: number | undefined
-      await until('the service process', () => {
-        victim = children().find(child => !known.includes(child.pid))?.pid
-        return victim !== undefined
-      })
-      process.kill(victim as number, 'SIGKILL')
-      typed(await failsSoon(dialling), 'ERR_XTP_SERVICE_START_FAILED', 'ERR_XTP_SERVICE_LOST')
-      await fresh.stop()
+        },
+        10_000
+      )
     }
-    await works()
-  })
 
-  it('while dialling', async () => {
-    for (const _ of ROUNDS) {
-      const to = multiaddr(`/ip4/127.0.0.1/udp/${silent.address().port}/utp`)
-      const heard = once(silent, 'message')
-      const dialling = client.dial(to)
-      dialling.catch(() => {})
-      await heard
-      kill(client)
-      const error = await failsSoon(dialling)
-      typed(error, 'ERR_XTP_SERVICE_LOST')
-      assert.equal((error as ServiceLostError).signal, 'SIGKILL')
-      await works()
-    }
-  })
-
-  it('while listening: the same port is served again', async () => {
-    for (const _ of ROUNDS) {
-      const before = server.status().pid
-      kill(server)
-      await until('another service runs', () => {
-        const { pid, state } = server.status()
-        return state === 'running' && pid !== before
-      })
-      await works()
-    }
-    assert.equal(server.status().restarts, counts.kills)
-  })
-
-  it('mid-transfer, at either end', async () => {
-    for (const round of ROUNDS) {
-      const victim = round % 2 === 0 ? client : server
-      const accepted = new Promise<XtpConnection>(resolve => {
-        inbound = resolve
-      })
-      const out = await client.dial(address)
-      const pattern = new Pattern(round)
-      const total = 2 ** 30
-      let killed = false
-      const sending = sendPattern(out, pattern, total, sent => {
-        if (!killed && sent > 8 * 2 ** 20) {
-          killed = true
-          kill(victim)
-        }
-      })
-      const into = await accepted
-      const receiving = receivePattern(into, pattern, total)
-      receiving.catch(() => {})
-      sending.catch(() => {})
-      await until('the kill', () => killed, 20_000)
-      const own = await failsSoon(victim === client ? sending : receiving)
-      typed(own, 'ERR_XTP_SERVICE_LOST')
-      // the other end hears of it from the network, or not at all: it must only be able to give up
-      const other = victim === client ? into : out
-      other.abort(new Error('the test goes on'))
-      await failsSoon(victim === client ? receiving : sending)
-      await works()
-    }
-  })
-
-  it('while closing', async () => {
-    for (const round of ROUNDS) {
-      const accepted = new Promise<XtpConnection>(resolve => {
-        inbound = resolve
-      })
-      const out = await client.dial(address)
-      out.send(new Uint8Array(3_000_000))
-      const into = await accepted
-      into.pause()
-      const closing = out.close()
-      closing.catch(() => {})
-      if (round % 2 === 1) {
-        await new Promise(resolve => setTimeout(resolve, 20))
+    it('before Hello', async () => {
+      for (const _ of ROUNDS) {
+        const fresh = await wire.createClient({ restart: { initialDelayMs: 10 } })
+        const known = children().map(child => child.pid)
+        const dialling = fresh.dial(address)
+        dialling.catch(() => {})
+        let victim: number | undefined
+        await until('the service process', () => {
+          victim = children().find(child => !known.includes(child.pid))?.pid
+          return victim !== undefined
+        })
+        process.kill(victim as number, 'SIGKILL')
+        typed(await failsSoon(dialling), 'ERR_XTP_SERVICE_START_FAILED', 'ERR_XTP_SERVICE_LOST')
+        await fresh.stop()
       }
-      kill(client)
-      typed(await failsSoon(closing), 'ERR_XTP_SERVICE_LOST')
-      into.abort(new Error('the test goes on'))
       await works()
-    }
-  })
+    })
 
-  it('while stopping', async () => {
-    for (const _ of ROUNDS) {
-      const fresh = createClient()
-      await fresh.dial(address)
-      const stopping = fresh.stop()
+    it('while dialling', async () => {
+      for (const _ of ROUNDS) {
+        const to = wire.address(silent.address().port)
+        const heard = once(silent, 'message')
+        const dialling = client.dial(to)
+        dialling.catch(() => {})
+        await heard
+        kill(client)
+        const error = await failsSoon(dialling)
+        typed(error, 'ERR_XTP_SERVICE_LOST')
+        assert.equal((error as ServiceLostError).signal, 'SIGKILL')
+        await works()
+      }
+    })
+
+    it('while listening: the same port is served again', async () => {
+      for (const _ of ROUNDS) {
+        const before = server.status().pid
+        kill(server)
+        await until('another service runs', () => {
+          const { pid, state } = server.status()
+          return state === 'running' && pid !== before
+        })
+        await works()
+      }
+      assert.equal(server.status().restarts, counts.kills)
+    })
+
+    it('mid-transfer, at either end', async () => {
+      for (let round = 0; round < counts.transferKills; round++) {
+        const victim = round % 2 === 0 ? client : server
+        const accepted = new Promise<Channel>(resolve => {
+          inbound = resolve
+        })
+        const out = await wire.dial(client, address)
+        const pattern = new Pattern(round)
+        const total = 2 ** 30
+        let killed = false
+        const sending = sendPattern(out.stream, pattern, total, sent => {
+          if (!killed && sent > 8 * 2 ** 20) {
+            killed = true
+            kill(victim)
+          }
+        })
+        const into = await accepted
+        const receiving = receivePattern(into.stream, pattern, total)
+        receiving.catch(() => {})
+        sending.catch(() => {})
+        await until('the kill', () => killed, 20_000)
+        const own = await failsSoon(victim === client ? sending : receiving)
+        typed(own, 'ERR_XTP_SERVICE_LOST')
+        // the other end hears of it from the network, or not at all: it must only be able to give up
+        const other = victim === client ? into : out
+        other.connection.abort(new Error('the test goes on'))
+        await failsSoon(victim === client ? receiving : sending)
+        await works()
+      }
+    })
+
+    it('while closing', async () => {
+      for (const round of ROUNDS) {
+        const accepted = new Promise<Channel>(resolve => {
+          inbound = resolve
+        })
+        const out = await wire.dial(client, address)
+        out.stream.send(new Uint8Array(3_000_000))
+        const into = await accepted
+        into.stream.pause()
+        const closing = out.connection.close()
+        closing.catch(() => {})
+        if (round % 2 === 1) {
+          await new Promise(resolve => setTimeout(resolve, 20))
+        }
+        kill(client)
+        typed(await failsSoon(closing), 'ERR_XTP_SERVICE_LOST')
+        into.connection.abort(new Error('the test goes on'))
+        await works()
+      }
+    })
+
+    it('while stopping', async () => {
+      for (const _ of ROUNDS) {
+        const fresh = await wire.createClient()
+        await fresh.dial(address)
+        const stopping = fresh.stop()
+        const { pid } = fresh.status()
+        if (pid !== undefined) {
+          process.kill(pid, 'SIGKILL')
+        }
+        const start = performance.now()
+        await stopping
+        assert.ok(performance.now() - start < SETTLE_MS)
+      }
+    })
+
+    it('while its JavaScript thread is stopped: the heartbeat finds it', async () => {
+      const fresh = await wire.createClient({
+        heartbeatIntervalMs: 100,
+        heartbeatTimeoutMs: 300,
+        restart: { initialDelayMs: 10 }
+      })
+      const connection = await fresh.dial(address)
+      const ended = new Promise<Error | undefined>(resolve => {
+        connection.addEventListener('close', event => resolve(event.error))
+      })
       const { pid } = fresh.status()
-      if (pid !== undefined) {
-        process.kill(pid, 'SIGKILL')
-      }
-      const start = performance.now()
-      await stopping
-      assert.ok(performance.now() - start < SETTLE_MS)
-    }
+      process.kill(pid as number, 'SIGSTOP')
+      const error = await failsSoon(ended.then(e => Promise.reject(e)))
+      typed(error, 'ERR_XTP_SERVICE_LOST')
+      await until('it was replaced', () => {
+        const status = fresh.status()
+        return status.state === 'running' && status.pid !== pid
+      })
+      await fresh.stop()
+    })
   })
-
-  it('while its JavaScript thread is stopped: the heartbeat finds it', async () => {
-    const fresh = createClient({
-      heartbeatIntervalMs: 100,
-      heartbeatTimeoutMs: 300,
-      restart: { initialDelayMs: 10 }
-    })
-    const connection = await fresh.dial(address)
-    const ended = new Promise<Error | undefined>(resolve => {
-      connection.addEventListener('close', event => resolve(event.error))
-    })
-    const { pid } = fresh.status()
-    process.kill(pid as number, 'SIGSTOP')
-    const error = await failsSoon(ended.then(e => Promise.reject(e)))
-    typed(error, 'ERR_XTP_SERVICE_LOST')
-    await until('it was replaced', () => {
-      const status = fresh.status()
-      return status.state === 'running' && status.pid !== pid
-    })
-    await fresh.stop()
-  })
-})
+}

@@ -33,6 +33,8 @@ const COUNTS = {
   hostileDatagrams: { short: 20_000, full: 200_000, sanitized: 10_000 },
   /** Kills of the service, per control state. */
   kills: { short: 2, full: 25, sanitized: 1 },
+  /** The same in the middle of a transfer. */
+  transferKills: { short: 10, full: 100, sanitized: 2 },
   /** Kills of one service under load. */
   loadKills: { short: 20, full: 500, sanitized: 5 },
   /** Of the 120 ways in which parent, jail, init and service can die one after the other, one stopped. */
