@@ -11,6 +11,8 @@ const COUNTS = {
   largeTransferBytes: { short: 256 * 2 ** 20, full: 2 ** 30, sanitized: 64 * 2 ** 20 },
   /** Concurrent streams, over 10 connections. */
   concurrentStreams: { short: 1000, full: 1000, sanitized: 200 },
+  /** Connections of QUIC that are open at once and idle. */
+  idleConnections: { short: 200, full: 2000, sanitized: 50 },
   /** Connections opened and closed one after the other. */
   sequentialConnections: { short: 200, full: 200, sanitized: 60 },
   /** Bytes offered to a paused reader. */
@@ -29,6 +31,8 @@ const COUNTS = {
   fuzzFrames: { short: 25_000, full: 250_000, sanitized: 5_000 },
   /** Spoofed SYNs. */
   spoofedSyns: { short: 5000, full: 5000, sanitized: 5000 },
+  /** Initials of QUIC from addresses that are not the sender's. */
+  spoofedInitials: { short: 4000, full: 40_000, sanitized: 2000 },
   /** Random or replayed datagrams. */
   hostileDatagrams: { short: 20_000, full: 200_000, sanitized: 10_000 },
   /** Kills of the service, per control state. */

@@ -1,6 +1,6 @@
 // libp2p nodes on QUIC for the tests: ours, and the independent one (rust-libp2p's quinn).
 import { type Identify, identify } from '@libp2p/identify'
-import type { PrivateKey } from '@libp2p/interface'
+import type { PrivateKey, Stream } from '@libp2p/interface'
 import { defaultLogger } from '@libp2p/logger'
 import { type Ping, ping } from '@libp2p/ping'
 import { type Multiaddr, multiaddr } from '@multiformats/multiaddr'
@@ -70,4 +70,16 @@ export function portOf(node: QuicNode): number {
 /** Its address behind something that forwards on another port. */
 export function addressThrough(node: QuicNode, port: number): Multiaddr {
   return multiaddr(`/ip4/127.0.0.1/udp/${port}/quic-v1/p2p/${node.peerId}`)
+}
+
+export const ECHO = '/test/echo/1.0.0'
+
+/** Handles streams of `ECHO`. */
+export function echo(stream: Stream): void {
+  stream.addEventListener('message', event => {
+    stream.send(event.data)
+  })
+  stream.addEventListener('remoteCloseWrite', () => {
+    stream.close().catch(() => {})
+  })
 }

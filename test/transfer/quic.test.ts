@@ -13,10 +13,16 @@ import { counts } from '../support/counts.ts'
 import { transportOf } from '../support/nodes.ts'
 import { children, openFds, until } from '../support/processes.ts'
 import { quicAddonMissing } from '../support/quic-addon.mjs'
-import { addressOf, createQuicNode, QUIC4, type QuicNode } from '../support/quic-nodes.ts'
+import {
+  addressOf,
+  createQuicNode,
+  ECHO,
+  echo,
+  QUIC4,
+  type QuicNode
+} from '../support/quic-nodes.ts'
 
 const DUPLEX = '/test/duplex/1.0.0'
-const ECHO = '/test/echo/1.0.0'
 const HOLD = '/test/hold/1.0.0'
 const MANY = { maxInboundStreams: 100_000, maxOutboundStreams: 100_000 }
 /** A dial answers its signal at once, and a busy machine within this. */
@@ -34,18 +40,7 @@ describe('transfers over xtp-quic', { skip: quicAddonMissing() ?? false }, () =>
     dialer = await createQuicNode({ init })
     await listener.handle(DUPLEX, stream => onDuplex(stream), MANY)
     await listener.handle(HOLD, stream => onHold(stream), MANY)
-    await listener.handle(
-      ECHO,
-      stream => {
-        stream.addEventListener('message', event => {
-          stream.send(event.data)
-        })
-        stream.addEventListener('remoteCloseWrite', () => {
-          stream.close().catch(() => {})
-        })
-      },
-      MANY
-    )
+    await listener.handle(ECHO, echo, MANY)
   })
 
   after(async () => {
