@@ -199,7 +199,12 @@ Status Connection::Accept(const ngtcp2_pkt_hd& header,
 
 // From handshake_completed.
 void Connection::Completed() {
-  if (inbound_) shared_->half_open--;
+  if (inbound_) {
+    shared_->half_open--;
+    id_ = shared_->next_inbound_id;
+    shared_->next_inbound_id += 2;
+    shared_->ids[id_] = this;
+  }
   state_ = State::kOpen;
   if (shared_->settings.keep_alive_ms != 0) {
     ngtcp2_conn_set_keep_alive_timeout(

@@ -32,6 +32,7 @@ namespace xtp::quic {
 
 class Connection {
  public:
+  // `id`: the parent's, of a dial; 0 of an inbound connection.
   Connection(Shared* shared, Port* port, uint32_t id, const Endpoint& peer);
   ~Connection();
   Connection(const Connection&) = delete;
@@ -140,7 +141,7 @@ class Connection {
 
   Shared* const shared_;
   Port* const port_;
-  const uint32_t id_;
+  uint32_t id_;  // 0: inbound, and the parent has not heard of it
   Endpoint peer_;
   State state_ = State::kHandshake;
   bool inbound_ = false;

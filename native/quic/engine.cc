@@ -94,7 +94,7 @@ Status QuicEngine::CheckDial(uint32_t connection, const Endpoint& to) const {
   if (connection % 2 == 0) {
     return Status(Code::kInvalidArgument, "connection ids of dials are odd");
   }
-  if (ids_.count(connection) != 0) {
+  if (shared_.ids.count(connection) != 0) {
     return Status(Code::kAlreadyExists,
                   "connection " + std::to_string(connection));
   }
@@ -132,7 +132,7 @@ void QuicEngine::Dial(uint32_t request, uint32_t connection, const Endpoint& to,
     Reply(request, status);
     return;
   }
-  ids_[connection] = made.get();
+  shared_.ids[connection] = made.get();
   Connection* const key = made.get();
   connections_[key] = std::move(made);
 }
@@ -203,8 +203,8 @@ Port* QuicEngine::FindListener(uint32_t listener) {
 }
 
 Connection* QuicEngine::FindConnection(uint32_t id) {
-  const auto found = ids_.find(id);
-  if (found == ids_.end() || found->second->over()) return nullptr;
+  const auto found = shared_.ids.find(id);
+  if (found == shared_.ids.end() || found->second->over()) return nullptr;
   return found->second;
 }
 

@@ -90,10 +90,7 @@ class QuicEngine final : public ControlledTransport {
   std::map<SocketId, std::unique_ptr<Port>> ports_;
   Port* last_port_ = nullptr;  // of FindPort
   std::unordered_map<Connection*, std::unique_ptr<Connection>> connections_;
-  // Those that the parent knows, or waits for.
-  std::unordered_map<uint32_t, Connection*> ids_;
   std::vector<Connection*> servicing_;
-  uint32_t next_inbound_id_ = 2;  // even; 0 once all are used
   // Shared by all dials that no listening socket suits, by family.
   SocketId dial_socket_v4_ = 0;
   SocketId dial_socket_v6_ = 0;

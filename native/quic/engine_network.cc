@@ -104,20 +104,17 @@ void QuicEngine::OnInitial(Port* port, const uint8_t* data, size_t length,
   if (port->credit == 0 ||
       shared_.half_open >= shared_.settings.max_half_open ||
       connections_.size() >= shared_.settings.max_connections ||
-      next_inbound_id_ == 0) {
+      UINT32_MAX - shared_.next_inbound_id < 2 * shared_.half_open + 2) {
     shared_.counters.initials_dropped++;
     return;
   }
-  auto made =
-      std::make_unique<Connection>(&shared_, port, next_inbound_id_, from);
+  auto made = std::make_unique<Connection>(&shared_, port, 0, from);
   if (!made->Accept(header, proven ? &original : nullptr).ok()) {
     shared_.counters.initials_dropped++;
     return;
   }
   port->credit--;
   Connection* const connection = made.get();
-  ids_[next_inbound_id_] = connection;
-  next_inbound_id_ += 2;
   connections_[connection] = std::move(made);
   if (connection->OnPacket(from, data, length) == Connection::After::kRetry) {
     SendRetry(port, header, from);
@@ -252,8 +249,9 @@ void QuicEngine::RunTimers() {
 
 void QuicEngine::DeleteFinished() {
   for (Connection* connection : shared_.finished) {
-    const auto found = ids_.find(connection->id());
-    if (found != ids_.end() && found->second == connection) ids_.erase(found);
+    const auto found = shared_.ids.find(connection->id());
+    if (found != shared_.ids.end() && found->second == connection)
+      shared_.ids.erase(found);
     connections_.erase(connection);
   }
   shared_.finished.clear();
@@ -286,7 +284,7 @@ uint64_t QuicEngine::CloseUnusedPorts() {
 void QuicEngine::ForgetForTest() {
   shared_.dirty.clear();
   shared_.finished.clear();
-  ids_.clear();
+  shared_.ids.clear();
   connections_.clear();
 }
 
@@ -297,7 +295,7 @@ void QuicEngine::OnStop(uint64_t now_us) {
   for (const auto& [key, connection] : connections_) connection->Stop();
   shared_.dirty.clear();
   shared_.finished.clear();
-  ids_.clear();
+  shared_.ids.clear();
   connections_.clear();
   last_port_ = nullptr;
   while (!ports_.empty()) {

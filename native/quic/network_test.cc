@@ -272,6 +272,25 @@ TEST(SpoofedInitialsDoNotKeepRealPeersOut) {
   CHECK_EQ(victim->Count(Event::Kind::kIncoming), size_t{1});
 }
 
+// The parent takes an id that does not count upwards for a broken service.
+TEST(IdsCountUpwardsInTheOrderOfIncoming) {
+  Sim sim(5);
+  sim.link.jitter_us = 5 * kMs;
+  Node* server = sim.AddNode();
+  server->Listen(4000);
+  for (uint32_t i = 0; i < 20; i++) {
+    sim.AddNode()->Dial(1, server->At(4000));
+  }
+  CHECK(sim.Run(20 * kSecond,
+                [&] { return server->Count(Event::Kind::kIncoming) == 20; }));
+  uint32_t next = 2;
+  for (const Event& event : server->events) {
+    if (event.kind != Event::Kind::kIncoming) continue;
+    CHECK_EQ(event.connection, next);
+    next += 2;
+  }
+}
+
 TEST(WrongAlpnIsRefusedWithItsOwnStatus) {
   Sim sim;
   Node* client = sim.AddNode();

@@ -6,6 +6,7 @@
 #include <map>
 #include <memory>
 #include <set>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -69,6 +70,11 @@ struct Shared {
   const std::shared_ptr<QuicIdentity> identity;
   Tokens tokens;
   CidTable cids;
+  // Connections that the parent knows, or waits for, by its id.
+  std::unordered_map<uint32_t, Connection*> ids;
+  // Given when the parent hears of a connection: ids count upwards, handshakes
+  // end in any order, and those that never end must not use any up.
+  uint32_t next_inbound_id = 2;  // even
   // Fingerprints of the reset tokens that peers gave us.
   std::map<uint64_t, Connection*> reset_tokens;
   Counters counters;
