@@ -91,6 +91,7 @@ class QuicEngine final : public ControlledTransport {
   Port* last_port_ = nullptr;  // of FindPort
   std::unordered_map<Connection*, std::unique_ptr<Connection>> connections_;
   std::vector<Connection*> servicing_;
+  size_t most_connections_ = 0;  // since the heap was trimmed
   // Shared by all dials that no listening socket suits, by family.
   SocketId dial_socket_v4_ = 0;
   SocketId dial_socket_v6_ = 0;

@@ -1,6 +1,9 @@
 // What comes from the network, and the rounds of the loop.
 #include <ngtcp2/ngtcp2_crypto.h>
 #include <openssl/rand.h>
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 
 #include <algorithm>
 #include <utility>
@@ -24,6 +27,17 @@ constexpr size_t kMinInitialBytes = 1200;
 constexpr size_t kSmallPacketBytes = 256;
 
 constexpr uint32_t kVersions[] = {NGTCP2_PROTO_VER_V1};
+
+// Of so many connections at once, the memory is worth giving back.
+constexpr size_t kMinTrimmed = 64;
+
+// The heap of a thread shrinks from its end alone: what is free in between
+// stays with the process for good.
+void TrimHeap() {
+#ifdef __GLIBC__
+  malloc_trim(0);
+#endif
+}
 
 bool IsLong(const uint8_t* data) { return (data[0] & 0x80) != 0; }
 
@@ -248,6 +262,7 @@ void QuicEngine::RunTimers() {
 }
 
 void QuicEngine::DeleteFinished() {
+  most_connections_ = std::max(most_connections_, connections_.size());
   for (Connection* connection : shared_.finished) {
     const auto found = shared_.ids.find(connection->id());
     if (found != shared_.ids.end() && found->second == connection)
@@ -255,6 +270,11 @@ void QuicEngine::DeleteFinished() {
     connections_.erase(connection);
   }
   shared_.finished.clear();
+  if (most_connections_ >= kMinTrimmed &&
+      connections_.size() <= most_connections_ / 4) {
+    most_connections_ = connections_.size();
+    TrimHeap();
+  }
 }
 
 // Returns when to look again.
