@@ -20,7 +20,10 @@ const DIALERS = path.resolve(import.meta.dirname, '../fixtures/quic-dialers.ts')
 const IDLE_MS = 6000
 const SETTINGS = { idle_timeout_ms: IDLE_MS, keep_alive_ms: IDLE_MS / 4 }
 const ECHO_BYTES = 300_000
-const NOISE_BYTES = 4e6
+/** Compiled code, garbage that is not found at once: what a leak is goes beyond at the full count. */
+const NOISE_BYTES = { service: 4e6, heap: 12e6 }
+/** What the service keeps of its first use, such as its buffers. */
+const KEPT_BYTES = 20e6
 
 setFlagsFromString('--expose-gc')
 const collect = runInNewContext('gc') as () => void
@@ -122,11 +125,14 @@ describe('idle connections of xtp-quic', { skip: quicAddonMissing() ?? false }, 
         `${name}: before ${mb[0]} MB, held ${mb[1]}, closed ${mb[2]}, once more ${mb[3]}`
       )
     }
-    // what is freed is used again, if not given back to the system: twice as many take no more
     const cost = { service: held.service - before.service, heap: held.heap - before.heap }
-    assert.ok(again.service - left.service < cost.service / 2 + NOISE_BYTES, 'the service grows')
-    assert.ok(left.heap - before.heap < cost.heap / 2 + NOISE_BYTES, 'the heap keeps them')
-    assert.ok(again.heap - left.heap < cost.heap / 2 + NOISE_BYTES, 'the heap grows')
+    assert.ok(left.service - before.service < cost.service / 2 + KEPT_BYTES, 'it is kept')
+    assert.ok(
+      again.service - left.service < cost.service / 2 + NOISE_BYTES.service,
+      'the service grows'
+    )
+    assert.ok(left.heap - before.heap < cost.heap / 2 + NOISE_BYTES.heap, 'the heap keeps them')
+    assert.ok(again.heap - left.heap < cost.heap / 2 + NOISE_BYTES.heap, 'the heap grows')
     assert.deepEqual([openFds(), openFds(service())], fds)
   })
 })
