@@ -191,7 +191,7 @@ for (const wire of WIRES) {
         out.stream.send(new Uint8Array(3_000_000))
         const into = await accepted
         into.stream.pause()
-        const closing = out.connection.close()
+        const closing = out.stream.close()
         closing.catch(() => {})
         if (round % 2 === 1) {
           await new Promise(resolve => setTimeout(resolve, 20))
