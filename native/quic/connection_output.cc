@@ -183,7 +183,8 @@ uint64_t Connection::MoreSendWindow(uint64_t window, uint64_t in_flight) {
 bool Connection::AllSent() const {
   if (!ready_.empty() || !blocked_.empty() || !waiting_.empty()) return false;
   for (const QuicStream* stream : streams_) {
-    if (stream->HasOutput()) return false;
+    // What is lost is not in flight until it is sent again.
+    if (!stream->Settled()) return false;
   }
   ngtcp2_conn_info info;
   ngtcp2_conn_get_conn_info2(conn_, &info);

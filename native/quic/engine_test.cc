@@ -341,6 +341,28 @@ TEST(CloseWaitsForWhatWasSent) {
   CHECK_EQ(closed->bytes_in, 2 * kMiB);
 }
 
+// Also where this side's direction of the stream is open for ever.
+TEST(WhatAClosedConnectionHasSentWaitsForRoomOnTheLink) {
+  Pair pair;
+  REQUIRE(pair.Connect());
+  pair.server->link_room = 10 * kKiB;
+  pair.server->on_stream = [](FakeStream* stream) { stream->Expect(5); };
+  FakeStream* up = pair.client->Open(1);
+  up->SendPattern(5, 200 * kKiB);
+  up->End();
+  pair.client->Round();
+  pair.client->Close(1, false);
+  pair.sim.Run(kSecond);
+  CHECK(pair.client->Find(Event::Kind::kClosed, 1) != nullptr);
+  CHECK(pair.server->Find(Event::Kind::kClosed, 2) == nullptr);
+  pair.server->link_room = UINT64_MAX;
+  CHECK(pair.sim.Run(kSecond, [&] {
+    return pair.server->Find(Event::Kind::kClosed, 2) != nullptr;
+  }));
+  REQUIRE(pair.server->incoming().size() == 1);
+  CHECK(pair.server->incoming()[0]->complete(200 * kKiB));
+}
+
 TEST(AbortCarriesItsCodeAndCutsStreamsOff) {
   Pair pair;
   REQUIRE(pair.Connect());

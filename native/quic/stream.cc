@@ -85,6 +85,8 @@ void QuicStream::FlushPending() {
       pending_at_ = 0;
       pending_.clear();
       if (pending_.capacity() > kKeepPendingBytes) pending_.shrink_to_fit();
+      // The connection may wait for it to end.
+      connection_->StreamChanged(this);
     }
   }
   EndWriting();

@@ -56,6 +56,8 @@ class QuicStream final : public StreamHandler {
 
   // Something to send: bytes, or FIN.
   bool HasOutput() const;
+  // Nothing to send, nor to be sent again; FIN apart.
+  bool Settled() const { return !HasOutput() && (closed_ || in_flight_ == 0); }
   // Fills slices of unsent bytes; `*fin`: they are the last ones, or there are
   // none and FIN is left.
   size_t Unsent(ngtcp2_vec* slices, size_t max, bool* fin);
@@ -65,9 +67,11 @@ class QuicStream final : public StreamHandler {
 
   // Nothing is left to do for it here.
   bool done() const { return closed_ && link_ == nullptr; }
-  // All that the peer sent is here or with the parent, and so is all that the
-  // parent sent with the peer: only room on the link is missing.
-  bool only_pending() const { return closed_ && link_ != nullptr; }
+  // All that the peer sent is here or with the parent, and either some of it
+  // only lacks room on the link, or all that the parent sent is with the peer.
+  bool only_pending() const {
+    return link_ != nullptr && (closed_ || (peer_fin_ && !write_closed_));
+  }
   // The connection is over: cuts off what is left.
   void Abort(uint32_t code);
   size_t pending_bytes() const { return pending_.size() - pending_at_; }
