@@ -25,6 +25,8 @@ import {
 const DUPLEX = '/test/duplex/1.0.0'
 const HOLD = '/test/hold/1.0.0'
 const MANY = { maxInboundStreams: 100_000, maxOutboundStreams: 100_000 }
+/** One in ten was cut off when the end of the connection could overtake the bytes. */
+const CLOSES = 100
 /** A dial answers its signal at once, and a busy machine within this. */
 const ANSWER_MS = 1_000
 
@@ -178,6 +180,22 @@ describe('transfers over xtp-quic', { skip: quicAddonMissing() ?? false }, () =>
     other.abort(Object.assign(new Error('enough'), { resetCode: 4711 }))
     assert.equal(await reset, 4711)
     await connection.close()
+  })
+
+  it('closes a connection after all that its streams were given has arrived', async () => {
+    const size = 900_000
+    for (let i = 0; i < CLOSES; i++) {
+      const pattern = new Pattern(i)
+      const served = new Promise<void>((resolve, reject) => {
+        onDuplex = stream => receivePattern(stream, pattern, size).then(resolve, reject)
+      })
+      const connection = await dial()
+      const stream = await connection.newStream(DUPLEX)
+      await sendPattern(stream, pattern, size)
+      await stream.close()
+      await connection.close()
+      await served
+    }
   })
 
   it('refuses another peer than the one that was dialled', async () => {

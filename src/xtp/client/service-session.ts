@@ -503,7 +503,13 @@ export class ServiceSession {
       closeTimeoutMs: config.closeTimeoutMs,
       openStream: handler => mux.open({ connId, kind: 1 }, handler),
       isLinkClosed: () => mux.isClosed,
-      requestClose: (abort, code) => this.#closeInService(connId, abort ? code : undefined),
+      requestClose: async (abort, code) => {
+        if (!abort) {
+          // or it would overtake what the streams still have on the way to the service
+          await mux.barrier()
+        }
+        this.#closeInService(connId, abort ? code : undefined)
+      },
       metrics,
       metricPrefix: `${direction}_`
     })

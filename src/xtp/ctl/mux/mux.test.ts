@@ -710,6 +710,21 @@ describe('mux: callbacks', () => {
 })
 
 describe('mux: session frames', () => {
+  it('has a barrier that falls with the answer to its ping, or with the link', async () => {
+    const fallen: string[] = []
+    for (const name of ['a', 'b', 'c']) {
+      client.mux.barrier().then(() => fallen.push(name))
+    }
+    assert.deepEqual(await client.sent(), ['PING SYN #0 0', 'PING SYN #0 1', 'PING SYN #0 2'])
+    client.mux.receive(concat([frames.ping(ACK, 1), frames.ping(ACK, 9), frames.ping(0, 0)]))
+    await new Promise(setImmediate)
+    assert.deepEqual(fallen, ['b'])
+    client.mux.close()
+    await new Promise(setImmediate)
+    assert.deepEqual(fallen, ['b', 'a', 'c'])
+    await client.mux.barrier()
+  })
+
   it('answers pings and ignores other ones', async () => {
     client.mux.receive(
       concat([

@@ -64,6 +64,9 @@ export class Mux {
   #highestRemoteId = 0
   #remoteStreams = 0
   #bytesIn = 0
+  /** By the value of their PING. */
+  readonly #barriers = new Map<number, () => void>()
+  #nextBarrier = 0
 
   // The frame being received: a header that came in pieces, then what is left of a payload. No stream:
   // the payload is skipped.
@@ -164,6 +167,20 @@ export class Mux {
     return stream
   }
 
+  /**
+   * Resolves when the remote has processed all that was sent before, or the link is closed: what is then said
+   * on another link does not overtake it.
+   */
+  barrier(): Promise<void> {
+    if (this.#closed) return Promise.resolve()
+    const { promise, resolve } = Promise.withResolvers<void>()
+    const value = this.#nextBarrier
+    this.#nextBarrier = (value + 1) >>> 0
+    this.#barriers.set(value, resolve)
+    this.#writer.frame(PING, SYN, 0, value)
+    return promise
+  }
+
   /** The sink has room again: waiting streams get their turn, in the order in which they came. */
   onSinkDrain(): void {
     this.#queue.wake()
@@ -187,6 +204,8 @@ export class Mux {
     this.#streams.clear()
     this.#queue.clear()
     this.#current = null
+    for (const resolve of this.#barriers.values()) resolve()
+    this.#barriers.clear()
     for (const stream of streams) stream.kill()
     let failure: { err: unknown } | undefined
     for (const stream of streams) {
@@ -311,7 +330,12 @@ export class Mux {
   }
 
   #onPing(flags: number, value: number): void {
-    if ((flags & SYN) !== 0) this.#answer(PING, ACK, 0, value)
+    if ((flags & SYN) !== 0) {
+      this.#answer(PING, ACK, 0, value)
+    } else if ((flags & ACK) !== 0) {
+      this.#barriers.get(value)?.()
+      this.#barriers.delete(value)
+    }
   }
 
   #onGoAway(reason: number): void {
