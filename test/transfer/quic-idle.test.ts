@@ -133,6 +133,9 @@ describe('idle connections of xtp-quic', { skip: quicAddonMissing() ?? false }, 
     )
     assert.ok(left.heap - before.heap < cost.heap / 2 + NOISE_BYTES.heap, 'the heap keeps them')
     assert.ok(again.heap - left.heap < cost.heap / 2 + NOISE_BYTES.heap, 'the heap grows')
-    assert.deepEqual([openFds(), openFds(service())], fds)
+    // of the watchdog, one more may be open for a moment
+    await until('descriptors are given back', () =>
+      [openFds(), openFds(service())].every((count, i) => count <= (fds[i] as number))
+    )
   })
 })

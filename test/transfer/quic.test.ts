@@ -120,7 +120,9 @@ describe('transfers over xtp-quic', { skip: quicAddonMissing() ?? false }, () =>
     }
     await once()
     const services = [listener, dialer].map(node => transportOf(node).status().pid as number)
-    const fds = [openFds(), ...services.map(pid => openFds(pid))]
+    // of the watchdog, one more may be open for a moment
+    const descriptors = () => [openFds(), ...services.map(pid => openFds(pid))]
+    const fds = descriptors()
     for (let i = 0; i < counts.sequentialConnections; i++) {
       await once()
     }
@@ -128,7 +130,9 @@ describe('transfers over xtp-quic', { skip: quicAddonMissing() ?? false }, () =>
       const stats = await Promise.all([listener, dialer].map(node => transportOf(node).stats()))
       return stats.every(figures => figures.get('connections') === 0n)
     })
-    assert.deepEqual([openFds(), ...services.map(pid => openFds(pid))], fds)
+    await until('descriptors are given back', () =>
+      descriptors().every((count, i) => count <= (fds[i] as number))
+    )
   })
 
   it('keeps at most 8 MiB while a reader pauses, loses nothing, and goes on', async () => {
