@@ -1,20 +1,13 @@
 #include "quic/settings.h"
 
-#include <string>
+#include "common/setting_fields.h"
 
 namespace xtp::quic {
 namespace {
 
-struct Field {
-  const char* name;
-  uint32_t Settings::*member;
-  uint32_t min;
-  uint32_t max;
-};
-
 constexpr uint32_t kMiB = 1024 * 1024;
 
-const Field kFields[] = {
+constexpr SettingField<Settings> kFields[] = {
     {"connection_window_bytes", &Settings::connection_window_bytes, 4 * kMiB,
      64 * kMiB},
     {"max_connection_window_bytes", &Settings::max_connection_window_bytes,
@@ -37,34 +30,14 @@ const Field kFields[] = {
     {"retry_half_open", &Settings::retry_half_open, 0, 60000},
 };
 
-const Field* FindField(const std::string& name) {
-  for (const Field& field : kFields) {
-    if (name == field.name) return &field;
-  }
-  return nullptr;
-}
-
 }  // namespace
 
 Status ParseSettings(const TransportSettings& given, Settings* out) {
-  for (const auto& [name, value] : given) {
-    const Field* field = FindField(name);
-    if (field == nullptr) {
-      return Status(Code::kInvalidArgument, "unknown setting " + name);
-    }
-    // Also false for NaN.
-    if (!(value >= field->min && value <= field->max)) {
-      return Status(Code::kInvalidArgument,
-                    "setting " + name + " must be between " +
-                        std::to_string(field->min) + " and " +
-                        std::to_string(field->max));
-    }
-    out->*field->member = static_cast<uint32_t>(value);
-  }
+  const Status status = ParseSettingFields(kFields, given, out);
   if (out->max_connection_window_bytes < out->connection_window_bytes) {
     out->max_connection_window_bytes = out->connection_window_bytes;
   }
-  return Status::Ok();
+  return status;
 }
 
 }  // namespace xtp::quic

@@ -1,20 +1,13 @@
 #include "utp/settings.h"
 
-#include <string>
+#include "common/setting_fields.h"
 
 namespace xtp::utp {
 namespace {
 
-struct Field {
-  const char* name;
-  uint32_t Settings::*member;
-  uint32_t min;
-  uint32_t max;
-};
-
 constexpr uint32_t kMiB = 1024 * 1024;
 
-const Field kFields[] = {
+constexpr SettingField<Settings> kFields[] = {
     {"receive_window_bytes", &Settings::receive_window_bytes, 65536, 16 * kMiB},
     {"send_window_bytes", &Settings::send_window_bytes, 16384, 16 * kMiB},
     {"max_send_window_bytes", &Settings::max_send_window_bytes, 16384,
@@ -32,31 +25,10 @@ const Field kFields[] = {
     {"max_connections", &Settings::max_connections, 1, 60000},
 };
 
-const Field* FindField(const std::string& name) {
-  for (const Field& field : kFields) {
-    if (name == field.name) return &field;
-  }
-  return nullptr;
-}
-
 }  // namespace
 
 Status ParseSettings(const TransportSettings& given, Settings* out) {
-  for (const auto& [name, value] : given) {
-    const Field* field = FindField(name);
-    if (field == nullptr) {
-      return Status(Code::kInvalidArgument, "unknown setting " + name);
-    }
-    // Also false for NaN.
-    if (!(value >= field->min && value <= field->max)) {
-      return Status(Code::kInvalidArgument,
-                    "setting " + name + " must be between " +
-                        std::to_string(field->min) + " and " +
-                        std::to_string(field->max));
-    }
-    out->*field->member = static_cast<uint32_t>(value);
-  }
-  return Status::Ok();
+  return ParseSettingFields(kFields, given, out);
 }
 
 }  // namespace xtp::utp

@@ -172,7 +172,7 @@ for (const [title, ours] of [
       const onSent = (sent: number) => {
         offered.bytes = sent
       }
-      let sending: Promise<void>
+      let sending: Promise<void> | undefined
       if (ours === 'listener') {
         const opened = Promise.withResolvers<Stream>()
         onHold = stream => {
@@ -198,8 +198,7 @@ for (const [title, ours] of [
       const whilePaused = offered.bytes
       assert.ok(whilePaused <= 16 * 2 ** 20, `${whilePaused} bytes were accepted`)
       reader.resume()
-      // biome-ignore lint/style/noNonNullAssertion: either branch has set it
-      await Promise.all([received, sending!])
+      await Promise.all([received, sending])
     })
   })
 }

@@ -21,3 +21,4 @@ export {
   XtpTransport,
   type XtpTransportDialEvents
 } from './transport.ts'
+export { udpMatcher } from './udp-matcher.ts'

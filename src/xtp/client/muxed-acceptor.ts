@@ -131,7 +131,9 @@ export class MuxedAcceptor implements ConnectionAcceptor {
 
   #hold(connId: number, stream: MuxStream): void {
     if (this.#heldStreams >= MAX_HELD) {
-      violation(`${MAX_HELD} streams wait for connections that the service has not announced`)
+      // peers open them, faster than the service's other link tells of the connections: no fault of the service
+      stream.reset(STATUS.RESOURCE_EXHAUSTED)
+      return
     }
     let held = this.#held.get(connId)
     if (held === undefined) {

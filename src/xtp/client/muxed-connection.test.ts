@@ -9,7 +9,7 @@ import {
   MAX_WITHHELD_CREDIT_BYTES,
   STATUS
 } from '../ctl/index.ts'
-import { HOLD_MS } from './inbound.ts'
+import { HOLD_MS, MAX_HELD } from './inbound.ts'
 import { silentLogger } from './log.ts'
 import type { MuxedConnection } from './muxed-connection.ts'
 import type { MuxedStream } from './muxed-stream.ts'
@@ -648,6 +648,19 @@ describe('inbound connections', () => {
     await settle()
     assert.deepEqual(watched.map(text), ['first', 'second'])
     await until('credit', () => service.events.some(event => 'accept' in event))
+    await stop(f)
+  })
+
+  test('whose early streams are too many lose those, and the service is not to blame', async () => {
+    const f = await nativeFixture()
+    const { taken, service } = await listening(f)
+    const early = Array.from({ length: MAX_HELD + 1 }, () => service.openStream(2))
+    await until('the reset', () => early.at(-1)?.resetCode !== undefined)
+    assert.equal(early.at(-1)?.resetCode, STATUS.RESOURCE_EXHAUSTED)
+    assert.equal(early.at(-2)?.resetCode, undefined)
+    service.incomingNative(2, 1)
+    await until('the connection', () => taken.length === 1)
+    assert.equal(f.client.status().state, 'running')
     await stop(f)
   })
 
