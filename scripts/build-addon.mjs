@@ -27,69 +27,79 @@ export function checkTools() {
   }
 }
 
-export function addonFile(name) {
-  const dir = `src/${name}/prebuilds/${process.platform}-${process.arch}`
+export function addonFile(name, prebuilds = 'prebuilds') {
+  const dir = `src/${name}/${prebuilds}/${process.platform}-${process.arch}`
   const libc = process.platform === 'linux' ? '.glibc' : ''
   return `${dir}/${name}${libc}.node`
 }
 
-/** The licence of the fetched sources, where fetch-vendor.mjs put it. */
-function licenceOf(vendor) {
+/** Puts the licence of fetched sources into a package, from where fetch-vendor.mjs left it. */
+export function copyLicence(vendor, name) {
   const dir = path.join(root, '.cache/vendor', vendor)
-  return path.join(
-    dir,
-    fs.readdirSync(dir).find(name => name.startsWith('LICENCE.'))
-  )
+  const licence = fs.readdirSync(dir).find(file => file.startsWith('LICENCE.'))
+  fs.copyFileSync(path.join(dir, licence), path.join(root, 'src', name, `LICENSE-${vendor}`))
+}
+
+/** Files that an addon is built from. */
+export function addonSources(name) {
+  const short = name.replace('xtp-', '')
+  return [
+    ...files(['CMakeLists.txt', 'native/common', `native/${short}`, `vendor/${VENDOR[name]}`]),
+    'package-lock.json'
+  ]
+}
+
+/** Runs a build whose output only matters where it fails: then its first error is shown. */
+export async function runLogged(label, command, args, options = {}) {
+  const log = path.join(root, '.cache', `build-${label.replaceAll(' ', '-')}.log`)
+  const out = fs.openSync(log, 'w')
+  try {
+    await run(command, args, { ...options, stdio: ['ignore', out, out] })
+  } catch (error) {
+    const lines = fs.readFileSync(log, 'utf8').split('\n')
+    const firstError = lines.findIndex(line => /error|CMake Error/i.test(line))
+    const shown = lines.slice(
+      Math.max(0, firstError - 3),
+      firstError < 0 ? undefined : firstError + 20
+    )
+    throw new Failure(
+      `${shown.join('\n')}\nbuilding ${label} failed (${error.message}); log: ${log}`
+    )
+  } finally {
+    fs.closeSync(out)
+  }
 }
 
 export async function buildAddon(name) {
-  const short = name.replace('xtp-', '')
   const vendor = VENDOR[name]
-  if (!fs.existsSync(path.join(root, 'native', short))) {
-    console.log(`building the addon of ${name}: not in this version, there is no native/${short}`)
+  if (!fs.existsSync(path.join(root, 'native', name.replace('xtp-', '')))) {
+    console.log(`building the addon of ${name}: not in this version, it has no native sources`)
     return
   }
-  const sources = files(['CMakeLists.txt', 'native/common', `native/${short}`, `vendor/${vendor}`])
-  const print = fingerprint([...sources, 'package-lock.json'])
   await unlessFresh(
     `building the addon of ${name}`,
     `addon-${name}`,
-    print,
+    fingerprint(addonSources(name)),
     [addonFile(name)],
     async () => {
       checkTools()
       fetchVendor(vendor)
       const dir = path.join(root, 'src', name)
       fs.rmSync(path.join(dir, 'prebuilds'), { recursive: true, force: true })
-      const log = path.join(root, '.cache', `build-${name}.log`)
-      const out = fs.openSync(log, 'w')
-      try {
-        await run(
-          bin('prebuildify'),
-          [
-            '--napi',
-            '--strip',
-            '--tag-libc',
-            '-t',
-            '22.0.0',
-            `--node-gyp=${path.join(root, 'scripts/cmake-js-as-node-gyp.mjs')}`
-          ],
-          { cwd: dir, stdio: ['ignore', out, out] }
-        )
-      } catch (error) {
-        const lines = fs.readFileSync(log, 'utf8').split('\n')
-        const firstError = lines.findIndex(line => /error|CMake Error/i.test(line))
-        const shown = lines.slice(
-          Math.max(0, firstError - 3),
-          firstError < 0 ? undefined : firstError + 20
-        )
-        throw new Failure(
-          `${shown.join('\n')}\nbuilding the addon of ${name} failed (${error.message}); log: ${log}`
-        )
-      } finally {
-        fs.closeSync(out)
-      }
-      fs.copyFileSync(licenceOf(vendor), path.join(dir, `LICENSE-${vendor}`))
+      await runLogged(
+        name,
+        bin('prebuildify'),
+        [
+          '--napi',
+          '--strip',
+          '--tag-libc',
+          '-t',
+          '22.0.0',
+          `--node-gyp=${path.join(root, 'scripts/cmake-js-as-node-gyp.mjs')}`
+        ],
+        { cwd: dir }
+      )
+      copyLicence(vendor, name)
     }
   )
 }

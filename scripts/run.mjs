@@ -84,13 +84,24 @@ export function fingerprint(names, extra = '') {
   return hash.digest('hex')
 }
 
-/** Runs `work` unless the last successful run had the same fingerprint and `output` still exists. */
+const stampFile = name => path.join(root, '.cache/stamps', name)
+
+/** Whether the last successful run had the same fingerprint and its outputs still exist. */
+export function isFresh(stampName, print, outputs) {
+  const stamp = stampFile(stampName)
+  return (
+    outputs.every(name => fs.existsSync(path.join(root, name))) &&
+    fs.existsSync(stamp) &&
+    fs.readFileSync(stamp, 'utf8') === print
+  )
+}
+
+/** Runs `work` unless its result is fresh. */
 export async function unlessFresh(label, stampName, print, outputs, work) {
-  const stamp = path.join(root, '.cache/stamps', stampName)
-  const there = outputs.every(name => fs.existsSync(path.join(root, name)))
-  if (there && fs.existsSync(stamp) && fs.readFileSync(stamp, 'utf8') === print) {
+  if (isFresh(stampName, print, outputs)) {
     return
   }
+  const stamp = stampFile(stampName)
   const start = Date.now()
   console.log(`${label} …`)
   await work()
