@@ -46,7 +46,8 @@ async function buildOpenSsl() {
       fs.mkdirSync(cwd, { recursive: true })
       // The prefix is compiled in: one that is the same everywhere, and read nowhere.
       const places = ['--prefix=/openssl', '--libdir=lib', '--openssldir=/nonexistent']
-      const configure = [path.join(sources, 'Configure'), ...places, ...recipe.configure]
+      const options = Object.values(recipe.configure).flatMap(words => words.split(' '))
+      const configure = [path.join(sources, 'Configure'), ...places, ...options]
       await runLogged('openssl', 'perl', configure, { cwd })
       await runLogged('openssl', 'make', ['-j', jobs, 'build_libs'], { cwd })
       const install = ['install_dev', `DESTDIR=${path.dirname(target)}`]

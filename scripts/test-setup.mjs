@@ -8,11 +8,11 @@ import { bin, Failure, files, fingerprint, root, run, unlessFresh } from './run.
 
 const RUNTIMES = path.join(root, 'test/runtimes')
 
-/** Installs Node 22 and 26 from their npm packages, pinned in test/runtimes. */
+/** Installs Node 22, 26 and an old 22 from their npm packages, pinned in test/runtimes. */
 export async function ensureRuntimes() {
   const print = fingerprint(['test/runtimes/package-lock.json'])
   await unlessFresh(
-    'installing Node 22 and 26',
+    'installing other versions of Node',
     'runtimes',
     print,
     ['test/runtimes/node_modules'],
@@ -20,18 +20,20 @@ export async function ensureRuntimes() {
   )
 }
 
-/** Executables of every supported Node: 22, 24 (the pinned one), 26. */
-export function runtimes() {
+function runtime(name) {
   const platform = `${process.platform}-${process.arch}`
-  const others = [22, 26].map(major =>
-    path.join(RUNTIMES, `node_modules/node${major}-${platform}/bin/node`)
-  )
-  const missing = others.filter(file => !fs.existsSync(file))
-  if (missing.length > 0) {
-    throw new Failure(`no Node runtimes for ${platform} in test/runtimes: add their packages there`)
+  const file = path.join(RUNTIMES, `node_modules/${name}-${platform}/bin/node`)
+  if (!fs.existsSync(file)) {
+    throw new Failure(`no ${name} for ${platform} in test/runtimes: add its package there`)
   }
-  return [others[0], bin('node'), others[1]]
+  return file
 }
+
+/** Executables of every supported Node: 22, 24 (the pinned one), 26. */
+export const runtimes = () => [runtime('node22'), bin('node'), runtime('node26')]
+
+/** The last Node 22 with an OpenSSL that is too old for QUIC. */
+export const oldOpenSslRuntime = () => runtime('node22-openssl30')
 
 function hasLibtorrent() {
   try {

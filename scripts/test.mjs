@@ -6,9 +6,16 @@ import fs from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
 import { build } from './build.mjs'
+import { buildStaticQuic, staticQuicMissing } from './build-static-quic.mjs'
 import { lint } from './lint.mjs'
 import { bin, env, Failure, files, main, output, root, run } from './run.mjs'
-import { buildNative, ensurePeers, ensureRuntimes, runtimes } from './test-setup.mjs'
+import {
+  buildNative,
+  ensurePeers,
+  ensureRuntimes,
+  oldOpenSslRuntime,
+  runtimes
+} from './test-setup.mjs'
 
 const full = process.argv.includes('--full')
 const only = process.argv
@@ -198,6 +205,24 @@ const suites = {
         { source: false, extraEnv: { ...strict, XTP_TEST_SANDBOX_LEVEL: level } }
       )
     }
+  },
+  static: async () => {
+    const old = oldOpenSslRuntime()
+    const run = (names, node) => nodeTest(names, { node, source: false, extraEnv: strict })
+    await run(['test/static/without.test.ts'], old)
+    if (full) {
+      await buildStaticQuic()
+    }
+    const missing = staticQuicMissing()
+    if (missing !== undefined) {
+      console.log(`skipped: the addon of xtp-quic with its own OpenSSL. ${missing}`)
+      add({ passed: 0, failed: 0, skipped: 1 })
+      return
+    }
+    for (const node of [old, ...runtimes()]) {
+      await run(['test/static/with.test.ts'], node)
+    }
+    await run(['test/transfer/quic.test.ts', 'test/interop/quinn.test.ts'], old)
   },
   sanitized: () => sanitized(),
   package: () => nodeTest(testFiles('test/package'), { source: false })

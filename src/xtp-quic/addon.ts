@@ -53,7 +53,8 @@ export function loadAddon(
         ? 'Reinstall xtp-quic without leaving files out; on a platform without a prebuilt addon, build it ' +
           'from the repository with npm run build (needs a C++17 compiler and cmake).'
         : 'The addon for this platform uses the OpenSSL of Node, 3.5 or newer: use a Node ≥ 22.20, 24.5 or 26 ' +
-          'from nodejs.org.'),
+          'from nodejs.org, or build the addon that has its own from the repository with ' +
+          'npm run build:static-quic.'),
     { cause }
   )
 }

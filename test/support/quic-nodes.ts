@@ -21,15 +21,17 @@ export interface QuicNodeOptions {
   independent?: boolean
   /** Instead of what is below. */
   libp2p?: Libp2pOptions
+  /** Of another copy of the package. */
+  quic?: typeof quic
 }
 
 /** A node with limits that let a test open what it wants. */
 export async function createQuicNode(options: QuicNodeOptions = {}): Promise<QuicNode> {
-  const { listen = [], init, independent = false, libp2p } = options
+  const { listen = [], init, independent = false, libp2p, quic: ours = quic } = options
   // imported only where it is wanted: it maps an addon into this process
   const transport = independent
     ? (await import('@chainsafe/libp2p-quic')).quic()
-    : quic({ sandbox: testSandbox(), ...init })
+    : ours({ sandbox: testSandbox(), ...init })
   return createLibp2p({
     addresses: { listen },
     transports: [transport],
