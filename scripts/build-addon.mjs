@@ -43,10 +43,8 @@ export function copyLicence(vendor, name) {
 /** Files that an addon is built from. */
 export function addonSources(name) {
   const short = name.replace('xtp-', '')
-  return [
-    ...files(['CMakeLists.txt', 'native/common', `native/${short}`, `vendor/${VENDOR[name]}`]),
-    'package-lock.json'
-  ]
+  const dirs = ['native/common', `native/${short}`, `vendor/${VENDOR[name]}`]
+  return files(['CMakeLists.txt', 'package-lock.json', ...dirs], file => !file.endsWith('.md'))
 }
 
 /** Runs a build whose output only matters where it fails: then its first error is shown. */
@@ -57,7 +55,7 @@ export async function runLogged(label, command, args, options = {}) {
     await run(command, args, { ...options, stdio: ['ignore', out, out] })
   } catch (error) {
     const lines = fs.readFileSync(log, 'utf8').split('\n')
-    const firstError = lines.findIndex(line => /error|CMake Error/i.test(line))
+    const firstError = lines.findIndex(line => /\berror\b/i.test(line))
     const shown = lines.slice(
       Math.max(0, firstError - 3),
       firstError < 0 ? undefined : firstError + 20

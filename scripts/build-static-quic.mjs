@@ -5,17 +5,18 @@ import os from 'node:os'
 import path from 'node:path'
 import { addonFile, addonSources, checkTools, copyLicence, runLogged } from './build-addon.mjs'
 import { fetchVendor } from './fetch-vendor.mjs'
-import { bin, Failure, files, fingerprint, has, isFresh, main, root, unlessFresh } from './run.mjs'
+import { bin, Failure, fingerprint, has, isFresh, main, root, unlessFresh } from './run.mjs'
 import { ensureInstalled } from './setup.mjs'
 
 const NAME = 'xtp-quic'
 /** What CMake takes for XTP_OPENSSL_DIR: include and lib. */
-export const OPENSSL_DIR = '.cache/openssl'
+const OPENSSL_DIR = '.cache/openssl'
 const ADDON = addonFile(NAME, 'static/prebuilds')
 const STAMP = 'static-quic'
+const RECIPE = 'vendor/libopenssl/recipe.json'
 const jobs = process.env.CMAKE_BUILD_PARALLEL_LEVEL ?? String(os.cpus().length)
 
-const print = () => fingerprint([...addonSources(NAME), ...files(['vendor/libopenssl'])])
+const print = () => fingerprint([...addonSources(NAME), RECIPE])
 
 /** Why tests of the static variant cannot run here; undefined: they can. */
 export function staticQuicMissing() {
@@ -25,11 +26,11 @@ export function staticQuicMissing() {
 }
 
 async function buildOpenSsl() {
-  const recipe = JSON.parse(fs.readFileSync(path.join(root, 'vendor/libopenssl/recipe.json')))
+  const recipe = JSON.parse(fs.readFileSync(path.join(root, RECIPE)))
   await unlessFresh(
     `building OpenSSL ${recipe.version}`,
     'openssl',
-    fingerprint(['vendor/libopenssl/recipe.json']),
+    fingerprint([RECIPE]),
     [`${OPENSSL_DIR}/lib/libssl.a`],
     async () => {
       if (!has('perl') || !has('make')) {
