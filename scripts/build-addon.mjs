@@ -70,10 +70,6 @@ export async function runLogged(label, command, args, options = {}) {
 
 export async function buildAddon(name) {
   const vendor = VENDOR[name]
-  if (!fs.existsSync(path.join(root, 'native', name.replace('xtp-', '')))) {
-    console.log(`building the addon of ${name}: not in this version, it has no native sources`)
-    return
-  }
   await unlessFresh(
     `building the addon of ${name}`,
     `addon-${name}`,

@@ -6,7 +6,9 @@ import fs from 'node:fs'
 import path from 'node:path'
 
 const root = path.resolve(import.meta.dirname, '..')
-const cache = process.env.XTP_VENDOR_CACHE ?? path.join(root, '.cache/vendor')
+const cache = path.join(root, '.cache/vendor')
+/** Where archives may lie that need not be fetched. */
+const archives = process.env.XTP_VENDOR_CACHE ?? cache
 
 /** Packs an npm package without installing it; returns the path of the tarball. */
 function packFromNpm(spec, into) {
@@ -95,7 +97,7 @@ function fetchFromNpm(name, recipe, work) {
 /** From the first of several places that has it: an archive leaves a distribution when a newer one comes. */
 function fetchFromArchives(name, recipe, work) {
   const { archive, version, release, debian } = recipe
-  const kept = path.join(cache, archive)
+  const kept = path.join(archives, archive)
   const got = path.join(work, archive)
   if (fs.existsSync(kept)) {
     console.log(`vendor: ${name} from ${kept}`)
@@ -129,7 +131,7 @@ function fetchFromArchives(name, recipe, work) {
   }
   throw new Error(
     `cannot fetch ${archive} for ${name}: neither ${release} nor Debian's source package can be had ` +
-      `(${failures.join('; ')}). Put the file into ${cache} and try again.`
+      `(${failures.join('; ')}). Put the file into ${archives} and try again.`
   )
 }
 

@@ -7,13 +7,12 @@ import { tcp } from '@libp2p/tcp'
 import { TCP } from '@multiformats/multiaddr-matcher'
 import { QUIC, quic } from 'xtp-quic'
 import { UTP, utp } from 'xtp-utp'
-import { quicAddonMissing } from '../support/quic-addon.mjs'
 
 /** QUIC brings encryption and a muxer of its own. */
 const plain = { connectionEncrypters: [noise()], streamMuxers: [yamux()] }
 
-function suite(name, transport, matcher, listen, { options = plain, run = describe } = {}) {
-  run(name, () => {
+function suite(name, transport, matcher, listen, options = plain) {
+  describe(name, () => {
     transportCompliance({
       async setup() {
         const dialer = {
@@ -46,10 +45,5 @@ suite('@libp2p/tcp, IPv4', tcp, TCP, '/ip4/127.0.0.1/tcp/0')
 suite('xtp-utp, IPv4', sandboxed, UTP, '/ip4/127.0.0.1/udp/0/utp')
 suite('xtp-utp, IPv6', sandboxed, UTP, '/ip6/::1/udp/0/utp')
 
-const missing = quicAddonMissing()
-if (missing) {
-  console.log(`xtp-quic is skipped: ${missing}`)
-}
-const own = { options: {}, run: missing ? describe.skip : describe }
-suite('xtp-quic, IPv4', sandboxedQuic, QUIC, '/ip4/127.0.0.1/udp/0/quic-v1', own)
-suite('xtp-quic, IPv6', sandboxedQuic, QUIC, '/ip6/::1/udp/0/quic-v1', own)
+suite('xtp-quic, IPv4', sandboxedQuic, QUIC, '/ip4/127.0.0.1/udp/0/quic-v1', {})
+suite('xtp-quic, IPv6', sandboxedQuic, QUIC, '/ip6/::1/udp/0/quic-v1', {})

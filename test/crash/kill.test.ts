@@ -41,7 +41,7 @@ function typed(error: Error & { code?: string }, ...codes: string[]) {
 const RESTART = { initialDelayMs: 10, maxDelayMs: 100, budget: 1000 }
 
 for (const wire of WIRES) {
-  describe(`kill -9 of the service of ${wire.name}`, { skip: wire.skip }, () => {
+  describe(`kill -9 of the service of ${wire.name}`, () => {
     let server: XtpClient
     let client: XtpClient
     let silent: Socket

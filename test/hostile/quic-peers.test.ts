@@ -30,7 +30,6 @@ import {
 import { type Disguise, HostilePackage, type HostilePeer } from '../support/hostile-quic.ts'
 import { transportOf } from '../support/nodes.ts'
 import { children, until } from '../support/processes.ts'
-import { quicAddonMissing } from '../support/quic-addon.mjs'
 import {
   addressOf,
   createQuicNode,
@@ -212,7 +211,7 @@ function errorsIn(error: unknown): unknown[] {
   return [error, ...errors]
 }
 
-describe('hostile peers of xtp-quic', { skip: quicAddonMissing() ?? false }, () => {
+describe('hostile peers of xtp-quic', () => {
   let hostile: HostilePackage
   let peer: HostilePeer | undefined
   let ours: QuicNode

@@ -8,7 +8,6 @@ import { multiaddr } from '@multiformats/multiaddr'
 import { Pattern, receiveAll, receivePattern, sendPattern } from '../support/bytes.ts'
 import { counts } from '../support/counts.ts'
 import { until } from '../support/processes.ts'
-import { quicAddonMissing } from '../support/quic-addon.mjs'
 import { addressOf, createQuicNode, QUIC4, QUIC6, type QuicNode } from '../support/quic-nodes.ts'
 
 const DUPLEX = '/test/duplex/1.0.0'
@@ -19,13 +18,11 @@ const STREAMS = 1000
 const PAUSE_MS = 5000
 const MANY = { maxInboundStreams: 100_000, maxOutboundStreams: 100_000 }
 
-const missing = quicAddonMissing()
-
 for (const [title, ours] of [
   ['xtp-quic dials quinn', 'dialer'],
   ['quinn dials xtp-quic', 'listener']
 ] as const) {
-  describe(title, { skip: missing ?? false }, () => {
+  describe(title, () => {
     let listener: QuicNode
     let dialer: QuicNode
     let connection: Connection

@@ -6,7 +6,6 @@ import fs from 'node:fs'
 import path from 'node:path'
 import { describe, it } from 'node:test'
 import { isAlive, mappedFiles, processes, until } from '../support/processes.ts'
-import { quicAddonMissing } from '../support/quic-addon.mjs'
 
 const FIXTURE = path.resolve(import.meta.dirname, '../fixtures/node-in-a-process.ts')
 
@@ -32,12 +31,12 @@ async function start(kind: string) {
 }
 
 const KINDS = [
-  { name: 'xtp-utp', kind: 'utp', skip: false },
-  { name: 'xtp-quic', kind: 'quic', skip: quicAddonMissing() ?? false }
+  { name: 'xtp-utp', kind: 'utp' },
+  { name: 'xtp-quic', kind: 'quic' }
 ]
 
-for (const { name, kind, skip } of KINDS) {
-  describe(`processes of ${name}`, { skip }, () => {
+for (const { name, kind } of KINDS) {
+  describe(`processes of ${name}`, () => {
     it('maps the addon in the service and no .node file in the parent', async () => {
       const { child, report } = await start(kind)
       const addons = (pid: number) => mappedFiles(pid).filter(name => name.endsWith('.node'))

@@ -14,7 +14,6 @@ import type {
 } from 'xtp'
 import { quic } from 'xtp-quic'
 import { createClient } from './clients.ts'
-import { quicAddonMissing } from './quic-addon.mjs'
 import { testSandbox } from './sandbox.ts'
 
 export interface Channel {
@@ -26,8 +25,6 @@ export interface Channel {
 export interface Wire {
   /** Of the package. */
   name: string
-  /** Why its tests cannot run here. */
-  skip: string | false
   createClient(init?: XtpInit): Promise<XtpClient>
   /** The address of a port on 127.0.0.1. */
   address(port: number): Multiaddr
@@ -38,7 +35,6 @@ export interface Wire {
 
 const utp: Wire = {
   name: 'xtp-utp',
-  skip: false,
   createClient: async init => createClient(init),
   address: port => multiaddr(`/ip4/127.0.0.1/udp/${port}/utp`),
   async dial(client, address, options) {
@@ -56,7 +52,6 @@ const utp: Wire = {
 
 const native: Wire = {
   name: 'xtp-quic',
-  skip: quicAddonMissing() ?? false,
   async createClient(init) {
     const privateKey = await generateKeyPair('Ed25519')
     return quic({ sandbox: testSandbox(), ...init })({ logger: defaultLogger(), privateKey }).client

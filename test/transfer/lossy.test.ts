@@ -7,7 +7,6 @@ import type { XtpConnection } from 'xtp'
 import { Pattern, receiveAll, receivePattern, sendPattern } from '../support/bytes.ts'
 import { createClient } from '../support/clients.ts'
 import { counts } from '../support/counts.ts'
-import { quicAddonMissing } from '../support/quic-addon.mjs'
 import { addressThrough, createQuicNode, portOf, QUIC4 } from '../support/quic-nodes.ts'
 import { Relay } from '../support/relay.ts'
 
@@ -91,17 +90,16 @@ function closed(stream: MessageStream): Promise<Error | undefined> {
 }
 
 const KINDS = [
-  { name: 'raw connections of uTP', path: utpPath, reset: 'ERR_XTP_CONNECTION_RESET', skip: false },
+  { name: 'raw connections of uTP', path: utpPath, reset: 'ERR_XTP_CONNECTION_RESET' },
   {
     name: 'streams of QUIC',
     path: quicPath,
-    reset: 'StreamResetError',
-    skip: quicAddonMissing() ?? false
+    reset: 'StreamResetError'
   }
 ]
 
-for (const { name, path, reset, skip } of KINDS) {
-  describe(`${name} through 25 ms, 1 % loss, 1 % duplication and 2 ms jitter`, { skip }, () => {
+for (const { name, path, reset } of KINDS) {
+  describe(`${name} through 25 ms, 1 % loss, 1 % duplication and 2 ms jitter`, () => {
     let between: Path
     let relay: Relay
 
@@ -176,7 +174,7 @@ for (const { name, path, reset, skip } of KINDS) {
 
 const REBINDINGS = 4
 
-describe('QUIC through a NAT that rebinds', { skip: quicAddonMissing() ?? false }, () => {
+describe('QUIC through a NAT that rebinds', () => {
   it(`a transfer of ${counts.lossyBytes} bytes both ways outlives ${REBINDINGS} other ports`, async () => {
     const between = await quicPath()
     const relay = await Relay.start({ target: between.port, delayMs: 2 })

@@ -12,7 +12,6 @@ import { Pattern, receivePattern, sendPattern } from '../support/bytes.ts'
 import { counts } from '../support/counts.ts'
 import { transportOf } from '../support/nodes.ts'
 import { openFds, rss, until } from '../support/processes.ts'
-import { quicAddonMissing } from '../support/quic-addon.mjs'
 import { addressOf, createQuicNode, ECHO, QUIC4, type QuicNode } from '../support/quic-nodes.ts'
 
 const DIALERS = path.resolve(import.meta.dirname, '../fixtures/quic-dialers.ts')
@@ -28,7 +27,7 @@ const KEPT_BYTES = 20e6
 setFlagsFromString('--expose-gc')
 const collect = runInNewContext('gc') as () => void
 
-describe('idle connections of xtp-quic', { skip: quicAddonMissing() ?? false }, () => {
+describe('idle connections of xtp-quic', () => {
   let listener: QuicNode
   let dialers: ChildProcess | undefined
   const total = counts.idleConnections

@@ -12,7 +12,6 @@ import { Pattern, receiveAll, receivePattern, sendPattern } from '../support/byt
 import { counts } from '../support/counts.ts'
 import { transportOf } from '../support/nodes.ts'
 import { children, openFds, until } from '../support/processes.ts'
-import { quicAddonMissing } from '../support/quic-addon.mjs'
 import {
   addressOf,
   createQuicNode,
@@ -30,7 +29,7 @@ const CLOSES = 100
 /** A dial answers its signal at once, and a busy machine within this. */
 const ANSWER_MS = 1_000
 
-describe('transfers over xtp-quic', { skip: quicAddonMissing() ?? false }, () => {
+describe('transfers over xtp-quic', () => {
   let listener: QuicNode
   let dialer: QuicNode
   let onDuplex: (stream: Stream) => void = () => {}

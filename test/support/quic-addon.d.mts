@@ -1,1 +1,0 @@
-export function quicAddonMissing(): string | undefined
