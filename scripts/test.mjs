@@ -140,7 +140,7 @@ async function sanitized() {
       source: false,
       extraEnv: {
         TEST_TIER: 'sanitized',
-        XTP_TEST_ADDON: path.join(root, dir, 'native/utp/xtp_utp.node'),
+        XTP_TEST_ADDONS: path.join(root, dir, 'native'),
         XTP_TEST_PRELOAD: `${output('g++', ['-print-file-name=libasan.so'])}:${output('g++', ['-print-file-name=libubsan.so'])}`,
         // node itself frees little at its end: leaks are looked for in the native tests
         XTP_TEST_SANITIZER_OPTIONS: `detect_leaks=0:halt_on_error=1:abort_on_error=1:log_path=${reports}/report`

@@ -10,9 +10,9 @@ import { describe, it } from 'node:test'
 import { multiaddr } from '@multiformats/multiaddr'
 import { CONTROL_PROTOCOL, DATA_PROTOCOL, encodeFrame, Negotiation } from 'xtp/ctl'
 import { counts } from '../support/counts.ts'
+import { sanitizedService } from '../support/sanitized.ts'
 
 const SERVICE = path.resolve(import.meta.dirname, '../../src/xtp-utp/dist/service.js')
-const FIXTURE = path.resolve(import.meta.dirname, '../fixtures/utp-service-with-addon.ts')
 const FRAMES_PER_PROCESS = 500
 const EXIT = { OK: 0, PROTOCOL: 76, CONFIG: 78 }
 
@@ -24,13 +24,10 @@ interface Service {
 }
 
 function start(): Service {
-  const { XTP_TEST_ADDON, XTP_TEST_PRELOAD, XTP_TEST_SANITIZER_OPTIONS } = process.env
-  const sanitized = XTP_TEST_ADDON !== undefined
-  const child = spawn(process.execPath, [sanitized ? FIXTURE : SERVICE], {
+  const { entry, env } = sanitizedService('utp') ?? { entry: SERVICE, env: {} }
+  const child = spawn(process.execPath, [entry], {
     stdio: ['ignore', 'pipe', 'pipe', 'pipe', 'pipe'],
-    env: sanitized
-      ? { XTP_TEST_ADDON, LD_PRELOAD: XTP_TEST_PRELOAD, ASAN_OPTIONS: XTP_TEST_SANITIZER_OPTIONS }
-      : {}
+    env
   })
   const [, , stderr, control, data] = child.stdio as unknown as Socket[]
   let log = ''

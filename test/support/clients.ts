@@ -4,5 +4,5 @@ import { type UtpInit, utpClient } from 'xtp-utp'
 import { testInit } from './sandbox.ts'
 
 export function createClient(init: UtpInit = {}): XtpClient {
-  return utpClient({ ...testInit(), ...init })
+  return utpClient({ ...testInit('utp'), ...init })
 }

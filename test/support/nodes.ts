@@ -28,7 +28,7 @@ export async function createNode({ listen = [], init, logger }: NodeOptions = {}
   return createLibp2p({
     ...(logger && { logger }),
     addresses: { listen },
-    transports: [utp({ ...testInit(), ...init }), tcp()],
+    transports: [utp({ ...testInit('utp'), ...init }), tcp()],
     connectionEncrypters: [noise()],
     streamMuxers: [yamux(MANY_STREAMS)],
     connectionMonitor: { enabled: false },

@@ -7,7 +7,7 @@ import { type Multiaddr, multiaddr } from '@multiformats/multiaddr'
 import { createLibp2p, type Libp2p, type Libp2pOptions } from 'libp2p'
 import type { XtpClient } from 'xtp'
 import { type QuicInit, quic } from 'xtp-quic'
-import { testSandbox } from './sandbox.ts'
+import { testInit } from './sandbox.ts'
 
 export const QUIC4 = '/ip4/127.0.0.1/udp/0/quic-v1'
 export const QUIC6 = '/ip6/::1/udp/0/quic-v1'
@@ -31,7 +31,7 @@ export async function createQuicNode(options: QuicNodeOptions = {}): Promise<Qui
   // imported only where it is wanted: it maps an addon into this process
   const transport = independent
     ? (await import('@chainsafe/libp2p-quic')).quic()
-    : ours({ sandbox: testSandbox(), ...init })
+    : ours({ ...testInit('quic'), ...init })
   return createLibp2p({
     addresses: { listen },
     transports: [transport],
@@ -57,10 +57,7 @@ export function addressOf(node: QuicNode): Multiaddr {
 }
 
 /** The transport alone, without libp2p. */
-export function quicClient(
-  privateKey: PrivateKey,
-  transport = quic({ sandbox: testSandbox() })
-): XtpClient {
+export function quicClient(privateKey: PrivateKey, transport = quic(testInit('quic'))): XtpClient {
   return transport({ logger: defaultLogger(), privateKey }).client
 }
 

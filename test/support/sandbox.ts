@@ -2,7 +2,7 @@
 // XTP_TEST_STRICT=1, so that every suite can run at every level. Read here, in the tests, and nowhere
 // else: a published package has no such variables.
 import type { SandboxOptions, XtpInit } from 'xtp'
-import { testRunner } from './sanitized.ts'
+import { type TransportName, testRunner } from './sanitized.ts'
 
 const LEVELS = ['auto', 'L0', 'L2', 'L3', 'L4'] as const
 
@@ -16,6 +16,6 @@ export function testSandbox(): SandboxOptions {
 }
 
 /** Options of a client for tests. */
-export function testInit(): XtpInit {
-  return { runner: testRunner(), sandbox: testSandbox() }
+export function testInit(transport: TransportName): XtpInit {
+  return { runner: testRunner(transport), sandbox: testSandbox() }
 }

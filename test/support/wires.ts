@@ -14,7 +14,7 @@ import type {
 } from 'xtp'
 import { quic } from 'xtp-quic'
 import { createClient } from './clients.ts'
-import { testSandbox } from './sandbox.ts'
+import { testInit } from './sandbox.ts'
 
 export interface Channel {
   connection: ServiceConnection
@@ -54,7 +54,7 @@ const native: Wire = {
   name: 'xtp-quic',
   async createClient(init) {
     const privateKey = await generateKeyPair('Ed25519')
-    return quic({ sandbox: testSandbox(), ...init })({ logger: defaultLogger(), privateKey }).client
+    return quic({ ...testInit('quic'), ...init })({ logger: defaultLogger(), privateKey }).client
   },
   address: port => multiaddr(`/ip4/127.0.0.1/udp/${port}/quic-v1`),
   async dial(client, address, options) {

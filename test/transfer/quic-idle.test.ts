@@ -13,6 +13,7 @@ import { counts } from '../support/counts.ts'
 import { transportOf } from '../support/nodes.ts'
 import { openFds, rss, until } from '../support/processes.ts'
 import { addressOf, createQuicNode, ECHO, QUIC4, type QuicNode } from '../support/quic-nodes.ts'
+import { measuresMemory } from '../support/sanitized.ts'
 
 const DIALERS = path.resolve(import.meta.dirname, '../fixtures/quic-dialers.ts')
 /** Without packets that keep them they would be gone after the first. */
@@ -125,13 +126,15 @@ describe('idle connections of xtp-quic', () => {
       )
     }
     const cost = { service: held.service - before.service, heap: held.heap - before.heap }
-    assert.ok(left.service - before.service < cost.service / 2 + KEPT_BYTES, 'it is kept')
-    assert.ok(
-      again.service - left.service < cost.service / 2 + NOISE_BYTES.service,
-      'the service grows'
-    )
-    assert.ok(left.heap - before.heap < cost.heap / 2 + NOISE_BYTES.heap, 'the heap keeps them')
-    assert.ok(again.heap - left.heap < cost.heap / 2 + NOISE_BYTES.heap, 'the heap grows')
+    if (measuresMemory) {
+      assert.ok(left.service - before.service < cost.service / 2 + KEPT_BYTES, 'it is kept')
+      assert.ok(
+        again.service - left.service < cost.service / 2 + NOISE_BYTES.service,
+        'the service grows'
+      )
+      assert.ok(left.heap - before.heap < cost.heap / 2 + NOISE_BYTES.heap, 'the heap keeps them')
+      assert.ok(again.heap - left.heap < cost.heap / 2 + NOISE_BYTES.heap, 'the heap grows')
+    }
     // of the watchdog, one more may be open for a moment
     await until('descriptors are given back', () =>
       [openFds(), openFds(service())].every((count, i) => count <= (fds[i] as number))
