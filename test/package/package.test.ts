@@ -7,22 +7,28 @@ import path from 'node:path'
 import { after, before, describe, it } from 'node:test'
 
 const root = path.resolve(import.meta.dirname, '../..')
-const PACKAGES = ['xtp', 'xtp-utp']
+const TRANSPORTS = [
+  { name: 'xtp-utp', licence: 'LICENSE-libutp', protocol: 'utp' },
+  { name: 'xtp-quic', licence: 'LICENSE-libquic', protocol: 'quic-v1' }
+]
+const PACKAGES = ['xtp', ...TRANSPORTS.map(({ name }) => name)]
 
 const PROGRAM = `
 import { noise } from '@chainsafe/libp2p-noise'
 import { yamux } from '@chainsafe/libp2p-yamux'
 import { createLibp2p } from 'libp2p'
+import { quic } from 'xtp-quic'
 import { utp } from 'xtp-utp'
 
+const protocol = process.argv[2]
 const node = listen => createLibp2p({
   addresses: { listen },
-  transports: [utp()],
+  transports: [protocol === 'utp' ? utp() : quic()],
   connectionEncrypters: [noise()],
   streamMuxers: [yamux()],
   connectionGater: { denyDialMultiaddr: () => false }
 })
-const listener = await node(['/ip4/127.0.0.1/udp/0/utp'])
+const listener = await node(['/ip4/127.0.0.1/udp/0/' + protocol])
 const dialer = await node([])
 await listener.handle('/double/1.0.0', stream => {
   stream.addEventListener('message', event => { stream.send(event.data); stream.send(event.data) })
@@ -40,15 +46,17 @@ await listener.stop()
 `
 
 const TYPES = `
+import { QUIC, quic, type QuicInit } from 'xtp-quic'
 import { type UtpInit, UTP, utp } from 'xtp-utp'
 import { isXtpError, type TransportStatus, type XtpTransport } from 'xtp'
 const init: UtpInit = { startTimeoutMs: 1000 }
 const factory = utp(init)
+const another: QuicInit = { startTimeoutMs: 1000 }
 export function pid(transport: XtpTransport): number | undefined {
   const status: TransportStatus = transport.status()
   return status.pid
 }
-export const test = [factory, UTP.matches, isXtpError]
+export const test = [factory, quic(another), UTP.matches, QUIC.matches, isXtpError]
 `
 
 describe('published packages', () => {
@@ -115,10 +123,12 @@ describe('published packages', () => {
         assert.ok(fs.existsSync(installed(name, file)), `${name}/${file}`)
       }
     }
-    assert.ok(fs.existsSync(installed('xtp-utp', 'dist/service.js')))
-    assert.ok(fs.existsSync(installed('xtp-utp', 'LICENSE-libutp')))
-    const prebuilds = installed('xtp-utp', 'prebuilds', `${process.platform}-${process.arch}`)
-    assert.equal(fs.readdirSync(prebuilds).filter(name => name.endsWith('.node')).length, 1)
+    for (const { name, licence } of TRANSPORTS) {
+      assert.ok(fs.existsSync(installed(name, 'dist/service.js')))
+      assert.ok(fs.existsSync(installed(name, licence)))
+      const prebuilds = installed(name, 'prebuilds', `${process.platform}-${process.arch}`)
+      assert.equal(fs.readdirSync(prebuilds).filter(file => file.endsWith('.node')).length, 1)
+    }
   })
 
   it('have no test, no native source and no build folder', () => {
@@ -133,16 +143,21 @@ describe('published packages', () => {
     }
   })
 
-  it('carry data between two libp2p nodes', () => {
-    fs.writeFileSync(path.join(app, 'program.mjs'), PROGRAM)
-    const out = execFileSync(path.join(bin, 'node'), ['program.mjs'], {
+  const carry = (protocol: string) =>
+    execFileSync(path.join(bin, 'node'), ['program.mjs', protocol], {
       cwd: app,
       env,
       encoding: 'utf8',
+      stdio: 'pipe',
       timeout: 60_000
     })
-    assert.equal(out.trim(), 'packagedpackaged')
-  })
+
+  for (const { name, protocol } of TRANSPORTS) {
+    it(`carry data between two libp2p nodes: ${name}`, () => {
+      fs.writeFileSync(path.join(app, 'program.mjs'), PROGRAM)
+      assert.equal(carry(protocol).trim(), 'packagedpackaged')
+    })
+  }
 
   it('have the program xtp, which finds them and their service', () => {
     const program = path.join(app, 'node_modules/.bin/xtp')
@@ -158,7 +173,7 @@ describe('published packages', () => {
     assert.equal(status, ok ? 0 : 1)
     assert.deepEqual(
       transports.map((t: { package: string; state: string }) => [t.package, t.state]),
-      [['xtp-utp', 'ok']]
+      TRANSPORTS.map(({ name }) => [name, 'ok'])
     )
     assert.equal(transports[0].directory, fs.realpathSync(installed('xtp-utp')))
   })
@@ -180,23 +195,20 @@ describe('published packages', () => {
     execFileSync(tsc, ['-p', app], { cwd: app, stdio: 'inherit' })
   })
 
-  it('tell what is missing where the addon is', () => {
-    fs.rmSync(installed('xtp-utp', 'prebuilds'), { recursive: true })
-    assert.throws(
-      () =>
-        execFileSync(path.join(bin, 'node'), ['program.mjs'], {
-          cwd: app,
-          env,
-          encoding: 'utf8',
-          stdio: 'pipe',
-          timeout: 60_000
-        }),
-      (error: Error & { stderr: string }) => {
-        assert.match(error.stderr, new RegExp(`no addon for ${process.platform}-${process.arch}`))
-        assert.match(error.stderr, /prebuilds/)
-        assert.match(error.stderr, /Reinstall xtp-utp/)
-        return true
+  for (const { name, protocol } of TRANSPORTS) {
+    it(`tell what is missing where the addon is: ${name}`, () => {
+      for (const folder of ['prebuilds', 'static']) {
+        fs.rmSync(installed(name, folder), { recursive: true, force: true })
       }
-    )
-  })
+      assert.throws(
+        () => carry(protocol),
+        (error: Error & { stderr: string }) => {
+          assert.match(error.stderr, new RegExp(`no addon for ${process.platform}-${process.arch}`))
+          assert.match(error.stderr, /prebuilds/)
+          assert.match(error.stderr, new RegExp(`Reinstall ${name}`))
+          return true
+        }
+      )
+    })
+  }
 })
