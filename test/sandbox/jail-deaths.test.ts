@@ -62,6 +62,9 @@ function socketsOf(pid: number): string[] {
   }
 }
 
+/** A child between fork and exec still has the stderr that the application has from here. */
+const INHERITED = new Set(socketsOf(process.pid))
+
 /** Inodes of all unix sockets. */
 const unixSockets = () =>
   new Set(
@@ -105,7 +108,9 @@ class Application {
       for (const pid of tree(this.#child.pid)) {
         this.#seen.add(pid)
         for (const inode of pid === this.#child.pid ? [] : socketsOf(pid)) {
-          this.#sockets.add(inode)
+          if (!INHERITED.has(inode)) {
+            this.#sockets.add(inode)
+          }
         }
       }
       await new Promise(resolve => setTimeout(resolve, Math.min(5, ms)))
