@@ -15,7 +15,7 @@ import {
   UnavailableError,
   type XtpError
 } from '../ctl/index.ts'
-import { createScavenger, type Incarnation, processUsage } from '../runner/index.ts'
+import { type Incarnation, processUsage } from '../runner/index.ts'
 import { encodeTarget, familyOf, parseMultiaddr, resolveTarget, targetOf } from './addresses.ts'
 import type { BreakerState } from './circuit-breaker.ts'
 import type { XtpConnection } from './connection.ts'
@@ -98,7 +98,6 @@ export class XtpClient extends TypedEventEmitter<XtpClientEvents> {
   readonly #supervisor: Supervisor<ServiceSession>
   readonly #listeners = new Set<XtpListener>()
   readonly #dials = new Set<AbortController>()
-  readonly #onReceived?: (bytes: number) => void
   readonly #identity?: TlsIdentity
   #session?: ServiceSession
   #accepting = true
@@ -127,9 +126,6 @@ export class XtpClient extends TypedEventEmitter<XtpClientEvents> {
         )
       }
       this.#identity = new TlsIdentity(privateKey)
-    }
-    if (this.config.scavengeEveryBytes > 0) {
-      this.#onReceived = createScavenger(this.config.scavengeEveryBytes)
     }
     this.log = logger.forComponent(scope)
     this.#listenerLog = logger.forComponent(`${scope}:listener`)
@@ -381,8 +377,7 @@ export class XtpClient extends TypedEventEmitter<XtpClientEvents> {
       sockets: sockets && new LentSockets(sockets, incarnation),
       connectionLog: this.#connectionLog,
       serviceLog: this.#serviceLog,
-      metrics: this.metrics?.events,
-      onReceived: this.#onReceived
+      metrics: this.metrics?.events
     })
   }
 

@@ -95,13 +95,6 @@ export interface XtpInit {
    * Default 120,000; 0 switches it off.
    */
   inactivityTimeoutMs?: number
-  /**
-   * Collect young garbage each time this many bytes were received; 0, the default, does not. Received
-   * buffers are memory outside of the heap, for which V8 runs slow full collections; a small one in
-   * time costs next to nothing and halves the CPU time per byte of a busy receiver. It concerns the
-   * whole process, and switches on V8's `--expose-gc` (not for your code). Try 8,388,608.
-   */
-  scavengeEveryBytes?: number
   /** Settings of the service's addon by name; see the transport package. */
   settings?: Record<string, number>
   /** The box around the service. Default: the strongest that works here. */
@@ -169,7 +162,6 @@ export function clientConfig(init: XtpInit): ClientConfig {
     ...DEFAULT_TIMES_MS,
     acceptCredit: DEFAULT_ACCEPT_CREDIT,
     inactivityTimeoutMs: DEFAULT_INACTIVITY_TIMEOUT_MS,
-    scavengeEveryBytes: 0,
     standby: false,
     settings: {},
     resolver: systemResolver,
@@ -188,7 +180,6 @@ export function clientConfig(init: XtpInit): ClientConfig {
   }
   checkNumber('acceptCredit', config.acceptCredit, 1, MAX_ACCEPT_CREDIT)
   checkNumber('inactivityTimeoutMs', config.inactivityTimeoutMs, 0, MAX_TIME_MS)
-  checkNumber('scavengeEveryBytes', config.scavengeEveryBytes, 0, Number.MAX_SAFE_INTEGER)
   const { restart, settings } = config
   checkNumber('restart.initialDelayMs', restart.initialDelayMs, 0, MAX_TIME_MS)
   checkNumber('restart.maxDelayMs', restart.maxDelayMs, restart.initialDelayMs, MAX_TIME_MS)

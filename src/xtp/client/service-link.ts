@@ -26,8 +26,6 @@ export interface ServiceLinkInit {
   control: ByteLink
   data: ByteLink
   clock: Clock
-  /** Told of bytes of the data link, before they are looked at. */
-  onReceived?(bytes: number): void
   /** A throw is a violation. */
   onEvent(body: EventBody): void
   onStream(stream: MuxStream, header: StreamHeader): void
@@ -74,7 +72,6 @@ export class ServiceLink {
     const both = [
       this.#attach(init.control, CONTROL_PROTOCOL, bytes => this.control.receive(bytes)),
       this.#attach(init.data, DATA_PROTOCOL, bytes => {
-        init.onReceived?.(bytes.byteLength)
         this.mux.receive(bytes)
         if (this.mux.streamCount > init.expectedStreams()) {
           violation(`the service opened ${this.mux.streamCount} streams`)

@@ -56,7 +56,6 @@ export interface ServiceSessionInit {
   connectionLog: Logger
   serviceLog: Logger
   metrics?: CounterGroup
-  onReceived?(bytes: number): void
 }
 
 /** What a connection is like, besides its addresses. */
@@ -100,7 +99,6 @@ export class ServiceSession {
           ? new ThrottledLink(init.incarnation.data, init.config.clock, bytesPerSecond)
           : init.incarnation.data,
       clock: init.config.clock,
-      onReceived: init.onReceived,
       onEvent: body => this.#onEvent(body),
       onStream: (stream, header) => this.#acceptor.onStream(stream, header),
       // of a native transport they are counted per connection

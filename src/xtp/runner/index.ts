@@ -25,4 +25,3 @@ export {
   SandboxRunner,
   type SandboxRunnerInit
 } from './sandbox.ts'
-export { createScavenger } from './scavenger.ts'

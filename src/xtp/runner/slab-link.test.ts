@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import net, { type Socket } from 'node:net'
+import { constants, PerformanceObserver } from 'node:perf_hooks'
 import { after, before, test } from 'node:test'
 import { SlabLink } from './slab-link.ts'
 
@@ -65,6 +66,41 @@ test('small reads share a slab', async () => {
   await seen.end.promise
   assert.ok(seen.chunks.length > 1)
   assert.equal(new Set(seen.chunks.map(chunk => chunk.buffer)).size, 1)
+})
+
+test('what is passed on is freed by small collections, not by full ones', async () => {
+  const { link, remote } = await connect()
+  const total = 512 * 2 ** 20
+  let full = 0
+  const observer = new PerformanceObserver(list => {
+    for (const entry of list.getEntries()) {
+      const { kind } = (entry as unknown as { detail: { kind: number } }).detail
+      full += kind === constants.NODE_PERFORMANCE_GC_MAJOR ? 1 : 0
+    }
+  })
+  observer.observe({ entryTypes: ['gc'] })
+  let received = 0
+  const end = Promise.withResolvers<void>()
+  link.attach({
+    onData: bytes => {
+      received += bytes.byteLength
+    },
+    onDrain: () => {},
+    onEnd: () => end.resolve()
+  })
+  const chunk = Buffer.alloc(1 << 20)
+  for (let sent = 0; sent < total; sent += chunk.length) {
+    if (!remote.write(chunk)) {
+      await once(remote, 'drain')
+    }
+  }
+  remote.end()
+  await end.promise
+  await new Promise(resolve => setImmediate(resolve))
+  observer.disconnect()
+  assert.equal(received, total)
+  // one per 64 MiB or so without the young arrays
+  assert.ok(full <= 3, `${full} full collections`)
 })
 
 test('the first bytes lead, and nothing is read before attach', async () => {
