@@ -108,7 +108,7 @@ const head = [
 const ratios = [
   ['raw uTP, xtp-utp : utp-native', 'xtp-utp-raw', 'utp-native-raw', 3],
   ['libp2p, xtp-utp : tcp', 'libp2p-xtp-utp', 'libp2p-tcp', 0.9],
-  ['libp2p, xtp-quic : tcp', 'libp2p-xtp-quic', 'libp2p-tcp', 2],
+  ['libp2p, xtp-quic : tcp', 'libp2p-xtp-quic', 'libp2p-tcp', 3],
   ['libp2p, xtp-quic : libp2p-quic', 'libp2p-xtp-quic', 'libp2p-quinn', 10]
 ].flatMap(([label, a, b, goal]) => {
   const [x, y] = [summary.find(s => s.kind === a), summary.find(s => s.kind === b)]

@@ -10,7 +10,7 @@ const READ_BYTES = 1 << 18
 /** With less left than a plain read would have, the next slab begins. */
 const MIN_READ_BYTES = 1 << 16
 /**
- * Made and thrown away with each slab, as much as a slab: 16 arrays of 64 KiB. V8 frees the slabs that nobody has any more
+ * Made and thrown away with each slab but the first, as much as a slab: 16 arrays of 64 KiB. V8 frees the slabs that nobody has any more
  * in its small collections, which come when young objects fill their part of the heap; whoever only passes buffers
  * on makes hardly any, the slabs pile up as external memory, and V8 starts one full collection after the other
  * instead. So there are young objects. `slab-link.test.ts` counts collections.
@@ -87,9 +87,11 @@ export class SlabLink implements ByteLink {
 
   #room(): Buffer {
     if (this.#slab.length - this.#used < MIN_READ_BYTES) {
+      const isNext = this.#slab.length > 0
       this.#slab = Buffer.allocUnsafeSlow(SLAB_BYTES)
       this.#used = 0
-      for (let i = 0; i < YOUNG_ARRAYS; i++) {
+      // not with the first: a start has no garbage to spare time for
+      for (let i = 0; isNext && i < YOUNG_ARRAYS; i++) {
         this.young = new Array(YOUNG_LENGTH)
       }
     }
