@@ -10,6 +10,7 @@ import { createInterface } from 'node:readline'
 import { setTimeout as pause } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import { processes, tree, until } from '../test/support/processes.ts'
+import type { Level } from './contestants.ts'
 import {
   end,
   machine,
@@ -20,7 +21,6 @@ import {
   start,
   table
 } from './harness.ts'
-import type { Level } from './sandbox-level.ts'
 
 interface Variant {
   title: string
@@ -36,6 +36,8 @@ interface Kill {
   lost: number
   bindAttempts: number
   bindSuccesses: number
+  /** Answers that came in each `BIN_MS`, from `BEFORE_MS` before the kill on. */
+  answers: number[]
 }
 
 interface HostLine {
@@ -64,10 +66,12 @@ const rounds = Number(values.rounds)
 const rate = Number(values.rate)
 const variants = VARIANTS.filter(({ title }) => values.only?.split(';').includes(title) ?? true)
 
-/** An answer later than this does not come. */
-const ANSWER_MS = 250
 /** Around the silence, for datagrams that the dead process had read and not answered. */
 const MARGIN_MS = 20
+/** The time line of one kill. An answer that is later does not come. */
+const BEFORE_MS = 50
+const AFTER_MS = 250
+const BIN_MS = 5
 /** Between two kills: a standby has to become ready again. */
 const REST_MS = 500
 const KILL_LIMIT_MS = 20_000
@@ -89,7 +93,7 @@ function syn(id: number): Buffer {
 class Load {
   readonly #socket = dgram.createSocket('udp4')
   readonly #sentAt: number[] = []
-  readonly #answered: boolean[] = []
+  readonly #answeredAt: Array<number | undefined> = []
   readonly #begin = performance.now()
   readonly #timer: NodeJS.Timeout
   #onAnswer: (id: number) => void = () => {}
@@ -98,7 +102,7 @@ class Load {
   constructor(port: number) {
     this.#socket.on('message', bytes => {
       const id = ((bytes.readUInt16BE(2) << 16) | bytes.readUInt16BE(18)) >>> 0
-      this.#answered[id] = true
+      this.#answeredAt[id] = performance.now()
       this.#onAnswer(id)
     })
     // without a socket the port is closed, and ICMP says so
@@ -141,7 +145,18 @@ class Load {
   }
 
   lostBetween(from: number, to: number): number {
-    return this.#sentAt.filter((at, id) => at >= from && at <= to && !this.#answered[id]).length
+    return this.#sentAt.filter((at, id) => at >= from && at <= to && !this.#answeredAt[id]).length
+  }
+
+  answersAround(at: number): number[] {
+    const bins = new Array<number>((BEFORE_MS + AFTER_MS) / BIN_MS).fill(0)
+    for (const answered of this.#answeredAt) {
+      const bin = Math.floor(((answered ?? 0) - at + BEFORE_MS) / BIN_MS)
+      if (bins[bin] !== undefined) {
+        bins[bin]++
+      }
+    }
+    return bins
   }
 
   async stop(): Promise<void> {
@@ -190,12 +205,13 @@ async function killOnce(load: Load, { port, pid }: HostLine, level: Level): Prom
       attempts.push(tryToBind(port))
     }
   })
-  await pause(ANSWER_MS)
+  await pause(AFTER_MS)
   return {
     silentMs: answeredAt - killedAt,
     lost: load.lostBetween(killedAt - MARGIN_MS, answeredAt + MARGIN_MS),
     bindAttempts: attempts.length,
-    bindSuccesses: (await Promise.all(attempts)).filter(Boolean).length
+    bindSuccesses: (await Promise.all(attempts)).filter(Boolean).length,
+    answers: load.answersAround(killedAt)
   }
 }
 
@@ -282,6 +298,7 @@ const summary = measured.map(({ title, level, goalMs }) => {
     lostMax: Math.max(...lost),
     bindAttempts: total(kill => kill.bindAttempts),
     bindSuccesses,
+    answers: all[0]?.answers.map((_, i) => total(kill => kill.answers[i] ?? 0) / all.length) ?? [],
     goalMs,
     reached: median(silent) < goalMs && bindSuccesses === 0
   }
@@ -305,6 +322,7 @@ console.log(`\n${table(head, rows)}\n`)
 console.log(`${machineLine()}, ${kills} kills each, ${rate} datagrams/s`)
 saveReport('failover', {
   machine: { ...machine, rate, rounds },
+  timeline: { beforeMs: BEFORE_MS, binMs: BIN_MS },
   summary,
   results: Object.fromEntries(results)
 })
