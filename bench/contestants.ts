@@ -42,7 +42,8 @@ function isAt(level: Level, stack: Stack): Stack {
 /** The default level is L3 where it works, and is measured as what it is. */
 const sandbox = (level: Level) => ({ sandbox: { level } })
 
-/** QUIC allows a peer 256 streams at a time by default. */
+/** By default QUIC allows a peer as many streams at a time. */
+const MAX_STREAMS = 256
 const manyStreams = { settings: { max_streams: 1024 } }
 
 const payload = {
@@ -79,7 +80,7 @@ const quicInside = () =>
   })
 
 export const contestants: Record<string, Contestant> = {
-  quic: libp2p('xtp-quic', () => stacks.quic()),
+  quic: { ...libp2p('xtp-quic', () => stacks.quic()), maxStreams: MAX_STREAMS },
   'quic-1452': libp2p('xtp-quic, 1452-byte payload', () => stacks.quic(payload)),
   utp: libp2p('xtp-utp + noise + yamux', () => stacks.utp()),
   'tcp-noise': libp2p('@libp2p/tcp + noise + yamux', stacks.tcpNoise),

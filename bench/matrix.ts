@@ -41,28 +41,29 @@ const entries = (workload: string, rounds: number, kinds: string[]): Entry[] =>
 const FULL: Plan = {
   name: 'full',
   effort: {
-    warmUpMs: 900,
-    transferMs: 900,
+    warmUpMs: 700,
+    transferMs: 700,
     mib: 0,
     echoTrips: 4000,
     echoMs: 500,
-    openMs: 800,
+    openMs: 600,
     starts: 3,
-    streams: [1, 16, 256],
+    streams: [1, 16, 256, 1000],
     connections: [1, 100, 1000]
   },
   entries: [
     ...entries('core', 3, COMPARED),
-    ...entries('core', 2, [...LEVEL_KINDS, ...REFERENCE_KINDS]),
+    ...entries('core', 2, LEVEL_KINDS),
+    ...entries('core', 1, REFERENCE_KINDS),
     ...entries('starts', 3, [...LEVEL_KINDS, 'tcp-noise', 'quinn', 'quic-inside']),
     ...entries('sizes', 2, ['quic', 'utp', 'tcp-noise', 'quinn']),
-    ...entries('streams', 2, ['quic', 'utp', 'tcp-noise']),
-    ...entries('streams1000', 2, ['quic-1024-streams', 'utp', 'tcp-noise']),
-    ...entries('connections', 2, ['quic', 'utp', 'tcp-noise'])
+    ...entries('streams', 2, ['quic', 'quic-1024-streams', 'utp', 'tcp-noise']),
+    ...entries('connections', 2, ['quic', 'tcp-noise']),
+    ...entries('connections', 1, ['utp'])
   ],
   nativeRounds: 3,
   nativeMib: 512,
-  kills: 10
+  kills: 8
 }
 
 const QUICK: Plan = {
@@ -75,11 +76,12 @@ const QUICK: Plan = {
     echoMs: 150,
     openMs: 250,
     starts: 1,
+    streams: [1, 16],
     connections: [1, 50]
   },
   entries: [
-    ...entries('core', 2, ['quic', 'tcp-noise', 'quic-1452', 'utp', 'quinn', 'quic-inside']),
-    ...entries('core', 1, ['utp-inside', 'utp-raw', 'utp-native-raw']),
+    ...entries('core', 2, ['quic', 'tcp-noise', 'utp', 'quic-inside']),
+    ...entries('core', 1, ['quic-1452', 'quinn', 'utp-inside', 'utp-raw', 'utp-native-raw']),
     ...entries('streams', 1, ['quic', 'tcp-noise']),
     ...entries('connections', 1, ['quic']),
     ...entries('starts', 1, ['quic@L0', 'quic@L3', 'tcp-noise'])

@@ -27,8 +27,9 @@ async function measure(effort: Effort): Promise<Metrics> {
   await echoer(first)()
   first.onEnd = undefined
   first.end()
+  const { maxStreams } = contestant
   const usage = new Usage(Number(serverPid))
-  const metrics = await (workloads[workload] as Workload)({ client, usage, effort })
+  const metrics = await (workloads[workload] as Workload)({ client, usage, effort, maxStreams })
   say(metrics)
   await Promise.race([client.stop(), new Promise(resolve => setTimeout(resolve, STOP_LIMIT_MS))])
   return metrics

@@ -1,6 +1,7 @@
 // npm run bench [-- --quick | --levels | --failover] [options]: sets everything up, then measures.
 import { build } from './build.mjs'
 import { buildReferences } from './build-bench.mjs'
+import { takeFigures } from './figures.mjs'
 import { bin, main, run } from './run.mjs'
 
 // without one of them: the contestants side by side
@@ -13,6 +14,7 @@ await main(async () => {
   if (program === undefined) {
     await buildReferences()
     await run(bin('node'), ['bench/run.ts', ...process.argv.slice(2)])
+    takeFigures()
   } else {
     await run(bin('node'), [program, ...rest])
   }

@@ -29,6 +29,8 @@ export interface Client {
 
 export interface Contestant {
   title: string
+  /** Streams that a connection may have at a time, where that is few. */
+  maxStreams?: number
   serve(onDuplex: (duplex: Duplex) => void): Promise<Server>
   connect(address: string): Promise<Client>
 }

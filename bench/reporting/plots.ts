@@ -3,6 +3,7 @@ import type { TopLevelSpec } from 'vega-lite'
 import { LEVELS } from '../contestants.ts'
 import { QUANTILES } from '../workloads/echo.ts'
 import { WRITE_SIZES } from '../workloads/sizes.ts'
+import { bars, colourOf, isDrawn, lines, points, type Row, WIDTH } from './charts.ts'
 import type { Report } from './report.ts'
 import { networkName } from './tables.ts'
 
@@ -13,48 +14,11 @@ export interface Plot {
   spec: TopLevelSpec
 }
 
-const WIDTH = 640
-/** In lines: those that can be told apart by colour. */
-const SHOWN = [
-  'quic',
-  'quic-1452',
-  'utp',
-  'tcp-noise',
-  'ws-noise',
-  'quinn',
-  'utp-raw',
-  'utp-native-raw'
-]
-
-type Row = Record<string, string | number>
-
-function bars(rows: Row[], value: string, colour?: string): TopLevelSpec {
-  const y = { field: 'title', type: 'nominal' as const, sort: null, title: null }
-  const group = colour && {
-    color: { field: colour, type: 'nominal' as const, title: null, sort: null },
-    yOffset: { field: colour, sort: null }
-  }
-  return {
-    width: WIDTH - 240,
-    height: { step: colour ? 11 : 20 },
-    data: { values: rows },
-    encoding: { y: { ...y, axis: { labelLimit: 320 } }, ...group },
-    layer: [
-      {
-        mark: { type: 'bar' },
-        encoding: { x: { field: 'value', type: 'quantitative', title: value } }
-      },
-      // least and most of the rounds
-      {
-        mark: { type: 'rule', strokeWidth: 1.5, color: '#222' },
-        encoding: {
-          x: { field: 'least', type: 'quantitative' },
-          x2: { field: 'most' },
-          color: { value: '#222' }
-        }
-      }
-    ]
-  }
+/** The title of a row, above it. */
+const ABOVE = {
+  labelAngle: 0,
+  labelOrient: 'top' as const,
+  labelAnchor: 'start' as const
 }
 
 const title = (report: Report, kind: string) => report.titles[kind] ?? kind
@@ -80,20 +44,22 @@ function rowsOf(report: Report, metrics: Record<string, string>, kinds?: string[
 }
 
 const hasLevel = (kind: string) => kind.includes('@')
-const mainKinds = (report: Report) => Object.keys(report.figures).filter(kind => !hasLevel(kind))
+const isNative = (kind: string) => kind.startsWith('native-')
+const contestantsOf = (report: Report) =>
+  Object.keys(report.figures).filter(kind => !hasLevel(kind) && !isNative(kind))
 
 function throughput(report: Report): Plot {
   const metrics = { upMBps: 'up', downMBps: 'down' }
   return {
     title: 'Throughput of one stream',
     caption: '64 KiB writes, loopback, server and client in two processes. Longer is better.',
-    spec: bars(rowsOf(report, metrics, mainKinds(report)), 'MB/s', 'what')
+    spec: bars(rowsOf(report, metrics, contestantsOf(report)), 'MB/s', 'what')
   }
 }
 
 function references(report: Report): Plot {
   const kinds = ['quic', 'quic-1452', 'utp-raw', 'tcp-raw']
-  const native = Object.keys(report.figures).filter(kind => kind.startsWith('native-'))
+  const native = Object.keys(report.figures).filter(isNative)
   return {
     title: 'Against the physical limits',
     caption:
@@ -102,30 +68,17 @@ function references(report: Report): Plot {
   }
 }
 
-function points(rows: Row[], value: string): TopLevelSpec {
-  return {
-    width: WIDTH - 240,
-    height: { step: 20 },
-    data: { values: rows },
-    mark: { type: 'point', filled: true, size: 70 },
-    encoding: {
-      y: { field: 'title', type: 'nominal', sort: '-x', title: null, axis: { labelLimit: 320 } },
-      x: { field: 'value', type: 'quantitative', title: value, scale: { type: 'log' } }
-    }
-  }
-}
-
 function cpu(report: Report): Plot {
   return {
     title: 'CPU per GB',
     caption: 'Of all processes of both sides, services and launchers included. Shorter is better.',
-    spec: bars(rowsOf(report, { cpu: '' }, mainKinds(report)), 'CPU seconds per GB')
+    spec: bars(rowsOf(report, { cpu: '' }, contestantsOf(report)), 'CPU seconds per GB')
   }
 }
 
 function latency(report: Report, which: 'idle' | 'loaded'): Plot {
   const rows = report.distributions
-    .filter(({ kind }) => SHOWN.includes(kind))
+    .filter(({ kind }) => isDrawn(kind))
     .flatMap(({ kind, [which]: quantiles }) =>
       quantiles.map((us, i) => ({ title: title(report, kind), us, share: QUANTILES[i] as number }))
     )
@@ -148,30 +101,9 @@ function latency(report: Report, which: 'idle' | 'loaded'): Plot {
           title: 'share that is at least as fast',
           axis: { format: '%' }
         },
-        color: colour,
+        color: colourOf(rows),
         order: { field: 'share' }
       }
-    }
-  }
-}
-
-const colour = {
-  field: 'title',
-  type: 'nominal' as const,
-  title: null,
-  legend: { orient: 'bottom' as const, columns: 2, labelLimit: 320 }
-}
-
-function lines(rows: Row[], x: string, y: string, height = 240): TopLevelSpec {
-  return {
-    width: WIDTH - 60,
-    height,
-    data: { values: rows },
-    mark: { type: 'line', point: true },
-    encoding: {
-      x: { field: 'x', type: 'ordinal', title: x, axis: { labelAngle: 0 }, sort: null },
-      y: { field: 'value', type: 'quantitative', title: y },
-      color: colour
     }
   }
 }
@@ -202,10 +134,18 @@ function writes(report: Report): Plot {
 }
 
 function streams(report: Report): Plot {
-  const rows = scaling(report, counted('streams', [1, 16, 256, 1000]))
+  const raised = title(report, 'quic-1024-streams')
+  const rows = scaling(report, counted('streams', [1, 16, 256, 1000])).flatMap(row =>
+    row.title !== raised
+      ? [row]
+      : row.x === '1,000'
+        ? [{ ...row, title: title(report, 'quic') }]
+        : []
+  )
   return {
     title: 'Streams of one connection',
-    caption: 'Sum of all streams, mean of up and down.',
+    caption:
+      'Sum of all streams, mean of up and down. By default QUIC allows a peer 256; for 1,000 the limit is raised.',
     spec: lines(rows, 'streams', 'MB/s')
   }
 }
@@ -263,14 +203,19 @@ function crashes({ crashes: found }: Report): Plot {
       height: 90,
       mark: { type: 'area', interpolate: 'step-after', line: true, opacity: 0.4 },
       encoding: {
-        x: { field: 'ms', type: 'quantitative', title: 'ms after SIGKILL' },
+        x: {
+          field: 'ms',
+          type: 'quantitative',
+          title: 'ms after SIGKILL',
+          scale: { nice: false }
+        },
         y: { field: 'answers', type: 'quantitative', title: 'answers/ms' },
         row: {
           field: 'title',
           type: 'nominal',
           title: null,
           sort: null,
-          header: { labelAngle: 0, labelAlign: 'left', labelOrient: 'top' }
+          header: ABOVE
         }
       }
     }
@@ -299,7 +244,7 @@ function networks(report: Report): Plot {
           type: 'nominal',
           title: null,
           sort: null,
-          header: { labelAngle: 0, labelAlign: 'left', labelOrient: 'top' }
+          header: ABOVE
         }
       },
       spec: {
@@ -312,10 +257,9 @@ function networks(report: Report): Plot {
             type: 'nominal',
             title: null,
             sort: null,
-            axis: { labelLimit: 320 }
+            axis: { labelLimit: 600 }
           },
-          x: { field: 'value', type: 'quantitative', title: 'MB/s' },
-          color: { field: 'title', type: 'nominal', legend: null }
+          x: { field: 'value', type: 'quantitative', title: 'MB/s' }
         }
       },
       resolve: { scale: { x: 'independent', y: 'independent' } }

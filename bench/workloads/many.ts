@@ -1,11 +1,11 @@
 // The same bytes over many streams of one connection, or over many connections with a stream each:
 // in sum, and whether everybody gets a share.
-import type { Duplex } from '../contestants/types.ts'
+import type { Connection, Duplex } from '../contestants/types.ts'
 import { rate, Transfer, WRITE_BYTES } from './transfer.ts'
-import type { Context, Effort, Metrics, Workload } from './types.ts'
+import type { Context, Effort, Metrics } from './types.ts'
 import { type Rates, sizeFor, warmUp } from './warm-up.ts'
 
-/** Connections that are dialled, or streams that are opened, at the same time. */
+/** Streams that are opened at the same time. */
 const PARALLEL = 16
 
 interface Outcome {
@@ -34,13 +34,12 @@ async function transferAll(duplexes: Duplex[], mode: 'U' | 'D', bytes: number): 
   return { MBps, slowest }
 }
 
-/** Makes `count` of something, `PARALLEL` at a time. */
-async function inParallel<T>(count: number, make: () => Promise<T>): Promise<T[]> {
-  const made: T[] = []
+async function openStreams(count: number, open: () => Promise<Duplex>): Promise<Duplex[]> {
+  const made: Duplex[] = []
   let begun = 0
   const worker = async () => {
     while (begun++ < count) {
-      made.push(await make())
+      made.push(await open())
     }
   }
   await Promise.all(Array.from({ length: Math.min(count, PARALLEL) }, worker))
@@ -63,19 +62,13 @@ async function bothDirections(
   }
 }
 
-const MOST_STREAMS = 1000
-
-/** Streams of one connection. */
-export const streams: Workload = context => overStreams(context, context.effort.streams)
-/** More than QUIC allows a peer by default, so that not everybody takes part with the same options. */
-export const streams1000: Workload = context => overStreams(context, [1, MOST_STREAMS])
-
-async function overStreams(context: Context, counts: number[]): Promise<Metrics> {
-  const { client, effort } = context
+/** Streams of one connection, as many as the contestant allows. */
+export async function streams(context: Context): Promise<Metrics> {
+  const { client, effort, maxStreams = Number.POSITIVE_INFINITY } = context
   const rates = await warmUp(context)
   const metrics: Metrics = {}
-  for (const count of counts) {
-    const openAll = () => inParallel(count, () => client.open())
+  for (const count of effort.streams.filter(each => each <= maxStreams)) {
+    const openAll = () => openStreams(count, client.open)
     Object.assign(metrics, await bothDirections(`streams${count}`, openAll, rates, effort))
   }
   return metrics
@@ -88,7 +81,11 @@ export async function connections(context: Context): Promise<Metrics> {
   for (const count of effort.connections) {
     const name = `connections${count}`
     const begin = performance.now()
-    const made = await inParallel(count, () => client.connect())
+    const made: Connection[] = []
+    // one after the other: libp2p joins dials to one peer that are under way
+    while (made.length < count) {
+      made.push(await client.connect())
+    }
     metrics[`${name}.perSecond`] = count / ((performance.now() - begin) / 1000)
     const openAll = () => Promise.all(made.map(connection => connection.open()))
     Object.assign(metrics, await bothDirections(name, openAll, rates, effort))

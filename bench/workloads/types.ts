@@ -28,6 +28,8 @@ export interface Context {
   client: Client
   usage: Usage
   effort: Effort
+  /** See `Contestant`. */
+  maxStreams?: number
 }
 
 export type Workload = (context: Context) => Promise<Metrics>

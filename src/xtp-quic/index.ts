@@ -34,8 +34,19 @@ import { QUIC_CODE, QUIC_SUFFIX } from './protocol.ts'
 
 export { QUIC } from './multiaddr.ts'
 
-/** Options of `quic()`. `settings` are those of the addon; all others are of the client. */
-export interface QuicInit extends XtpInit {}
+/** Options of `quic()`. All but `settings` are those of every transport. */
+export interface QuicInit extends XtpInit {
+  /**
+   * Settings of the addon (native/quic/settings.h), such as
+   *
+   * - `max_udp_payload_bytes`: the largest UDP payload that path MTU discovery tries, 1200 to 65507. Default
+   *   8952, which finds jumbo frames; 1452 keeps to Ethernet's.
+   * - `max_loopback_udp_payload_bytes`: the same on loopback. Default 65507.
+   * - `max_streams`: streams that a peer may have open on a connection, 1 to 4096. Default 256.
+   * - `congestion`: 0 CUBIC, the default; 1 BBR; 2 NewReno.
+   */
+  settings?: Record<string, number>
+}
 
 // the sources run without a build of their own, but the service is always the bundled file
 const ENTRY = import.meta.url.endsWith('.ts') ? './dist/service.js' : './service.js'
