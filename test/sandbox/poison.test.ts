@@ -105,7 +105,7 @@ for (const wire of WIRES) {
           const sent = sendPattern(out.stream, pattern, 300_000)
           const { stream } = await inbound.promise
           await Promise.all([sent, receivePattern(stream, pattern, 300_000)])
-          await out.connection.close()
+          out.connection.abort(new Error('enough'))
         } finally {
           await client.stop()
         }
