@@ -28,6 +28,8 @@ export interface TransportDefinition {
    * they are `MuxedConnection`s. A service of the other kind is refused. Default false.
    */
   native?: boolean
+  /** Settings of the addon that follow from `limits`, beside those of the user. Default none. */
+  limitSettings?(limits: Limits, settings: Record<string, number>): Record<string, number>
   /** Absolute path of the bundled service program. */
   serviceEntry: string
 }
