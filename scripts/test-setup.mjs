@@ -3,7 +3,7 @@ import { execFileSync } from 'node:child_process'
 import fs from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
-import { fetchVendor } from './fetch-vendor.mjs'
+import { deviation, fetchVendor } from './fetch-vendor.mjs'
 import { bin, Failure, files, fingerprint, root, run, unlessFresh } from './run.mjs'
 
 const RUNTIMES = path.join(root, 'test/runtimes')
@@ -80,7 +80,7 @@ export async function buildNative(sanitizer) {
   await unlessFresh(
     `building native tests${sanitizer && ` with the ${sanitizer} sanitizer`}`,
     `native-${sanitizer}`,
-    fingerprint(sources),
+    fingerprint(sources, deviation('libutp') + deviation('libquic')),
     [`${dir}/CMakeCache.txt`],
     async () => {
       const quiet = { stdio: ['ignore', 'ignore', 'inherit'] }

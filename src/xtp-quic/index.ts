@@ -40,6 +40,9 @@ export interface QuicInit extends XtpInit {}
 // the sources run without a build of their own, but the service is always the bundled file
 const ENTRY = import.meta.url.endsWith('.ts') ? './dist/service.js' : './service.js'
 
+/** Of the addon (native/quic/settings.h). */
+const DEFAULT_MAX_STREAMS = 256
+
 const definition: TransportDefinition = {
   name: 'quic',
   packageName: 'xtp-quic',
@@ -47,6 +50,10 @@ const definition: TransportDefinition = {
   suffix: QUIC_SUFFIX,
   matcher: QUIC,
   native: true,
+  // the credit that a peer has for its streams: the smaller one counts
+  limitSettings: ({ streams }, { max_streams: own = DEFAULT_MAX_STREAMS }) => ({
+    max_streams: Math.min(own, streams || own)
+  }),
   serviceEntry: fileURLToPath(new URL(ENTRY, import.meta.url))
 }
 

@@ -66,7 +66,7 @@ const COUNTS = {
   /** The same in the middle of a transfer. */
   transferKills: { short: 10, again: 2, full: 100, sanitized: 2 },
   /** Kills of one service under load. */
-  loadKills: { short: 20, again: 5, full: 500, sanitized: 5 },
+  loadKills: { short: 12, again: 5, full: 500, sanitized: 5 },
   /** Of the 120 ways in which parent, jail, init and service can die one after the other, one stopped. */
   deathOrders: { short: 10, again: 2, full: 120, sanitized: 2 }
 } satisfies Record<string, Record<(typeof TIERS)[number], number>>
