@@ -76,7 +76,7 @@ export async function buildNative(sanitizer) {
   fetchVendor('libutp')
   fetchVendor('libquic')
   const dir = `build/native${sanitizer && `-${sanitizer}`}`
-  const sources = files(['CMakeLists.txt', 'native', 'vendor', 'spec/vectors'])
+  const sources = files(['CMakeLists.txt', 'native', 'vendor', 'spec/vectors', 'bench/networks'])
   await unlessFresh(
     `building native tests${sanitizer && ` with the ${sanitizer} sanitizer`}`,
     `native-${sanitizer}`,
