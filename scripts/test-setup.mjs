@@ -5,6 +5,7 @@ import os from 'node:os'
 import path from 'node:path'
 import { deviation, fetchVendor } from './fetch-vendor.mjs'
 import { bin, Failure, files, fingerprint, root, run, unlessFresh } from './run.mjs'
+import { TRANSPORTS } from './transports.mjs'
 
 const RUNTIMES = path.join(root, 'test/runtimes')
 
@@ -73,8 +74,9 @@ export async function ensurePeers() {
 /** Builds the native tests (and addons) with a sanitizer ('' for none), last in line for the processor; returns
  * the build folder. */
 export async function buildNative(sanitizer) {
-  fetchVendor('libutp')
-  fetchVendor('libquic')
+  for (const library of Object.values(TRANSPORTS)) {
+    fetchVendor(library)
+  }
   const dir = `build/native${sanitizer && `-${sanitizer}`}`
   const sources = files(['CMakeLists.txt', 'native', 'vendor', 'spec/vectors', 'bench/networks'])
   await unlessFresh(
