@@ -23,7 +23,7 @@ import type { MuxExchangeVector, MuxFrameVector, MuxInvalidVector } from './mux-
 import type { NegotiationVector } from './negotiation-vectors.ts'
 import { exampleBytes, exampleText, SPEC, withExample } from './spec-example.ts'
 import { frameFromJson, frameToJson, fromHex, type Json, toHex } from './vector-json.ts'
-import { VECTORS, vectorFiles } from './vectors.ts'
+import { CERTIFICATE_FILES, VECTORS, vectorFiles } from './vectors.ts'
 
 function read<T>(name: string): T[] {
   const { vectors } = JSON.parse(fs.readFileSync(new URL(name, VECTORS), 'utf8'))
@@ -45,7 +45,7 @@ describe('vectors: files', () => {
       if (typeof content === 'string') assert.equal(text, content, name)
       else assert.deepEqual(JSON.parse(text), JSON.parse(JSON.stringify(content)), name)
     }
-    assert.deepEqual(fs.readdirSync(VECTORS).sort(), [...files.keys()].sort())
+    assert.deepEqual(fs.readdirSync(VECTORS).sort(), [...files.keys(), ...CERTIFICATE_FILES].sort())
   })
 })
 
