@@ -1,10 +1,8 @@
 // Who takes part, by the name that `--only` and the report use.
-import { CAPABILITY } from '../src/xtp/service/service.ts'
-import { loadAddon as loadQuic } from '../src/xtp-quic/addon.ts'
-import { QUIC_CODE, QUIC_SUFFIX } from '../src/xtp-quic/protocol.ts'
-import { loadAddon as loadUtp } from '../src/xtp-utp/addon.ts'
-import { UTP_CODE, UTP_SUFFIX } from '../src/xtp-utp/protocol.ts'
-import { InProcessRunner, packageDir } from './contestants/in-process.ts'
+import { loadQuicAddon } from '../src/xtp-quic/addon.ts'
+import { PROTOCOL as QUIC } from '../src/xtp-quic/protocol.ts'
+import { PROTOCOL as UTP } from '../src/xtp-utp/protocol.ts'
+import { InProcessRunner } from './contestants/in-process.ts'
 import { libp2p, type Stack, stacks } from './contestants/libp2p.ts'
 import { tcpRaw, utpNativeRaw, xtpUtpRaw } from './contestants/raw.ts'
 import type { Contestant } from './contestants/types.ts'
@@ -55,29 +53,8 @@ const payload = {
 
 // its end must not end the application
 const inside = { settings: { exit_on_link_lost: 0 } }
-const utpInside = () =>
-  new InProcessRunner({
-    name: 'utp',
-    implementation: 'xtp-utp',
-    suffix: UTP_SUFFIX,
-    suffixCode: UTP_CODE,
-    capabilities: CAPABILITY.DIAL | CAPABILITY.LISTEN | CAPABILITY.HALF_CLOSE,
-    loadBinding: () => loadUtp(packageDir('xtp-utp'))
-  })
-const quicInside = () =>
-  new InProcessRunner({
-    name: 'quic',
-    implementation: 'xtp-quic',
-    suffix: QUIC_SUFFIX,
-    suffixCode: QUIC_CODE,
-    capabilities:
-      CAPABILITY.DIAL |
-      CAPABILITY.LISTEN |
-      CAPABILITY.NATIVE_MUX |
-      CAPABILITY.NATIVE_SECURITY |
-      CAPABILITY.HALF_CLOSE,
-    loadBinding: () => loadQuic(packageDir('xtp-quic'))
-  })
+const utpInside = () => new InProcessRunner(UTP)
+const quicInside = () => new InProcessRunner({ ...QUIC, loadBinding: dir => loadQuicAddon(dir) })
 
 export const contestants: Record<string, Contestant> = {
   quic: { ...libp2p('xtp-quic', () => stacks.quic()), maxStreams: MAX_STREAMS },

@@ -18,6 +18,8 @@ export interface Plan {
   nativeMib: number
   /** SIGKILLs of each kind of service. 0: none. */
   kills: number
+  /** Arguments of networks.ts; without any it does not run. */
+  networks: string[]
 }
 
 /** Those that a goal compares. */
@@ -63,7 +65,15 @@ const FULL: Plan = {
   ],
   nativeRounds: 3,
   nativeMib: 512,
-  kills: 8
+  kills: 8,
+  // loopback is what everything else runs on
+  networks: [
+    ...['--seconds', '3', '--on', 'lan,wan,wan-loss,bottleneck,far,shared'],
+    ...[
+      '--only',
+      'libp2p-xtp-utp,libp2p-xtp-quic,libp2p-xtp-quic-bbr,libp2p-tcp-cubic,libp2p-tcp-bbr'
+    ]
+  ]
 }
 
 const QUICK: Plan = {
@@ -88,7 +98,8 @@ const QUICK: Plan = {
   ],
   nativeRounds: 1,
   nativeMib: 256,
-  kills: 2
+  kills: 2,
+  networks: []
 }
 
 /** What the sandbox costs: the levels alone, more often. */
@@ -98,7 +109,8 @@ const LEVELS_ALONE: Plan = {
   effort: { ...FULL.effort, starts: 8 },
   entries: [...entries('core', 5, LEVEL_KINDS), ...entries('starts', 5, LEVEL_KINDS)],
   nativeRounds: 0,
-  kills: 0
+  kills: 0,
+  networks: []
 }
 
 export const PLANS = { full: FULL, quick: QUICK, levels: LEVELS_ALONE }
@@ -126,7 +138,7 @@ export function planFor(
     ...plan,
     effort: { ...plan.effort, ...(mib !== undefined && { mib }) },
     entries: chosen.map(entry => ({ ...entry, rounds: rounds ?? entry.rounds })),
-    ...(only !== undefined && { nativeRounds: 0, kills: 0 })
+    ...(only !== undefined && { nativeRounds: 0, kills: 0, networks: [] })
   }
 }
 

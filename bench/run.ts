@@ -2,7 +2,6 @@
 // processes each, over loopback; the references in C++; crashes; and a report of all in bench/report.
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import fs from 'node:fs'
 import path from 'node:path'
 import { parseArgs } from 'node:util'
 import { order, type Plan, planFor } from './matrix.ts'
@@ -29,7 +28,6 @@ const plan = planFor(values.quick ? 'quick' : values.levels ? 'levels' : 'full',
   mib: number(values.mib)
 })
 
-const NETWORKS = path.join(import.meta.dirname, 'networks.ts')
 const began = performance.now()
 const samples: Sample[] = []
 const troubles: Trouble[] = []
@@ -94,14 +92,15 @@ if (plan.kills > 0) {
   const kills = ['--kills', String(plan.kills), '--rounds', '1']
   await program(path.join(import.meta.dirname, 'failover.ts'), ...kills)
 }
-const takesNetworks = plan.name === 'full' && plan.kills > 0 && !values['no-networks']
-if (takesNetworks && fs.existsSync(NETWORKS) && process.getuid?.() === 0) {
-  await program(NETWORKS)
+const withNetworks = plan.networks.length > 0 && !values['no-networks'] && process.getuid?.() === 0
+if (withNetworks) {
+  await program(path.join(import.meta.dirname, 'networks.ts'), ...plan.networks)
 }
 
 const report: Report = makeReport(plan, samples, troubles, {
   seconds: (performance.now() - began) / 1000,
-  withCrashes: plan.kills > 0
+  withCrashes: plan.kills > 0,
+  withNetworks
 })
 console.log(`\n${terminalText(report)}`)
 await saveAll(report)

@@ -2,9 +2,9 @@
 // process and sandbox. The same client, control protocol, data link, addon and I/O thread; what is
 // left out is the process alone.
 import net, { type Socket } from 'node:net'
-import path from 'node:path'
 import type { Incarnation, Runner, StartRequest } from 'xtp'
 import { SlabLink } from '../../src/xtp/runner/slab-link.ts'
+import { serviceOf, type TransportProgram } from '../../src/xtp/service/run-transport.ts'
 import { Service, type ServiceDefinition } from '../../src/xtp/service/service.ts'
 
 /** The service's end of a new link, and the name to connect to for the client's end. */
@@ -28,8 +28,10 @@ export class InProcessRunner implements Runner {
   readonly name = 'in-process'
   readonly #definition: ServiceDefinition
 
-  constructor(definition: ServiceDefinition) {
-    this.#definition = definition
+  /** @param program - its `url` is left out: that of the package is found by its name */
+  constructor(program: Omit<TransportProgram, 'url'>) {
+    const { href } = new URL(`../../src/${program.packageName}/dist/service.js`, import.meta.url)
+    this.#definition = serviceOf({ ...program, url: href })
   }
 
   async start(_request: StartRequest): Promise<Incarnation> {
@@ -58,6 +60,3 @@ export class InProcessRunner implements Runner {
 
   async close(): Promise<void> {}
 }
-
-/** The folder of a transport package, for its addon. */
-export const packageDir = (name: string) => path.resolve(import.meta.dirname, '../../src', name)

@@ -37,8 +37,8 @@ export interface NetworkResult {
   title: string
   upMBps: number[]
   downMBps: number[]
-  cpuSecondsPerGb: number
-  echoP50us?: number
+  /** None: nothing came through. */
+  cpuSecondsPerGb: number | null
   notes: string
 }
 
@@ -46,6 +46,7 @@ export interface NetworkResult {
 export interface Networks {
   networks?: Array<{ key: string; name: string }>
   results: NetworkResult[]
+  goals?: Array<{ label: string; measured: number; goal: number; reached: boolean }>
 }
 
 export interface Distributions {
@@ -70,13 +71,32 @@ export interface Report {
   effort: Plan['effort']
 }
 
+/** What a run was. */
+export interface Extent {
+  seconds: number
+  withCrashes: boolean
+  withNetworks: boolean
+}
+
+function networkGoals(networks?: Networks): Goal[] {
+  return (networks?.goals ?? []).map(({ label, measured, goal, reached }) => ({
+    label,
+    measured,
+    least: measured,
+    most: measured,
+    goal: `≥ ${goal}`,
+    met: reached
+  }))
+}
+
 export function makeReport(
   plan: Plan,
   samples: Sample[],
   troubles: Trouble[],
-  { seconds, withCrashes }: { seconds: number; withCrashes: boolean }
+  { seconds, withCrashes, withNetworks }: Extent
 ): Report {
   const all = figures(samples)
+  const networks = withNetworks ? readReport<Networks>('networks') : undefined
   const titles = Object.entries({ ...contestants, ...references }).flatMap(([kind, { title }]) =>
     all[kind] === undefined ? [] : [[kind, title]]
   )
@@ -87,7 +107,7 @@ export function makeReport(
     machine,
     versions: versions(),
     titles: Object.fromEntries(titles),
-    goals: goals(all),
+    goals: [...goals(all), ...networkGoals(networks)],
     figures: all,
     distributions: Object.keys(all)
       .map(kind => ({
@@ -97,7 +117,7 @@ export function makeReport(
       }))
       .filter(({ idle }) => idle.length > 0),
     ...(withCrashes && { crashes: readReport<Crashes>('failover') }),
-    networks: readReport<Networks>('networks'),
+    ...(networks && { networks }),
     troubles,
     effort: plan.effort
   }

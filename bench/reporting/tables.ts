@@ -97,7 +97,7 @@ function networkTable({ networks }: Report): Table {
       result.title,
       range(result.upMBps),
       range(result.downMBps),
-      short(result.cpuSecondsPerGb ?? 0),
+      result.cpuSecondsPerGb === null ? '' : short(result.cpuSecondsPerGb),
       result.notes
     ])
   }

@@ -7,11 +7,17 @@ export {
   type XtpDialOptions
 } from './client.ts'
 export { XtpConnection } from './connection.ts'
+export {
+  type DefinedTransport,
+  defineTransport,
+  type TransportPackage
+} from './define-transport.ts'
 export type { RestartPolicy, TransportDefinition, XtpInit } from './definition.ts'
 export type { Limits, LimitsInit } from './limits.ts'
 export { type ListenerOptions, XtpListener } from './listener.ts'
 export { MuxedConnection } from './muxed-connection.ts'
 export { MuxedStream } from './muxed-stream.ts'
+export type { RefusedPeer } from './refusals.ts'
 export type { ServiceConnection } from './service-connection.ts'
 export type { TransportStatus } from './status.ts'
 export type { SupervisorState } from './supervisor.ts'
