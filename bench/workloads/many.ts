@@ -2,7 +2,8 @@
 // in sum, and whether everybody gets a share.
 import type { Connection, Duplex } from '../contestants/types.ts'
 import { rate, Transfer, WRITE_BYTES } from './transfer.ts'
-import type { Context, Effort, Metrics } from './types.ts'
+import type { Context, Metrics } from './types.ts'
+import type { Usage } from './usage.ts'
 import { type Rates, sizeFor, warmUp } from './warm-up.ts'
 
 /** Streams that are opened at the same time. */
@@ -10,16 +11,24 @@ const PARALLEL = 16
 
 interface Outcome {
   MBps: number
+  /** Seconds per GB of all processes. */
+  cpu: number
   /** The slowest stream against the mean, when the first one has finished. */
   slowest: number
 }
 
 /** Everything is open before the time begins. */
-async function transferAll(duplexes: Duplex[], mode: 'U' | 'D', bytes: number): Promise<Outcome> {
+async function transferAll(
+  duplexes: Duplex[],
+  mode: 'U' | 'D',
+  bytes: number,
+  usage: Usage
+): Promise<Outcome> {
   const share = Math.max(WRITE_BYTES, Math.floor(bytes / duplexes.length))
+  const total = share * duplexes.length
+  const transfers: Transfer[] = []
   let slowest = 0
-  const begin = performance.now()
-  const transfers = duplexes.map(duplex => new Transfer(duplex, mode, share))
+  let MBps = 0
   const one = async (transfer: Transfer) => {
     await transfer.done
     if (slowest === 0) {
@@ -28,10 +37,14 @@ async function transferAll(duplexes: Duplex[], mode: 'U' | 'D', bytes: number): 
       slowest = Math.min(...amounts) / mean
     }
   }
-  await Promise.all(transfers.map(one))
-  const MBps = rate(share * duplexes.length, begin)
+  const cpu = await usage.cpuPerGb(total, async () => {
+    const begin = performance.now()
+    transfers.push(...duplexes.map(duplex => new Transfer(duplex, mode, share)))
+    await Promise.all(transfers.map(one))
+    MBps = rate(total, begin)
+  })
   transfers.forEach(transfer => void transfer.end())
-  return { MBps, slowest }
+  return { MBps, cpu, slowest }
 }
 
 async function openStreams(count: number, open: () => Promise<Duplex>): Promise<Duplex[]> {
@@ -50,11 +63,12 @@ async function bothDirections(
   name: string,
   openAll: () => Promise<Duplex[]>,
   rates: Rates,
-  effort: Effort
+  { effort, usage }: Context
 ): Promise<Metrics> {
-  const up = await transferAll(await openAll(), 'U', sizeFor(rates.up, effort))
-  const down = await transferAll(await openAll(), 'D', sizeFor(rates.down, effort))
+  const up = await transferAll(await openAll(), 'U', sizeFor(rates.up, effort), usage)
+  const down = await transferAll(await openAll(), 'D', sizeFor(rates.down, effort), usage)
   return {
+    [`${name}.cpu`]: (up.cpu + down.cpu) / 2,
     [`${name}.upMBps`]: up.MBps,
     [`${name}.downMBps`]: down.MBps,
     [`${name}.MBps`]: (up.MBps + down.MBps) / 2,
@@ -69,7 +83,7 @@ export async function streams(context: Context): Promise<Metrics> {
   const metrics: Metrics = {}
   for (const count of effort.streams.filter(each => each <= maxStreams)) {
     const openAll = () => openStreams(count, client.open)
-    Object.assign(metrics, await bothDirections(`streams${count}`, openAll, rates, effort))
+    Object.assign(metrics, await bothDirections(`streams${count}`, openAll, rates, context))
   }
   return metrics
 }
@@ -88,7 +102,7 @@ export async function connections(context: Context): Promise<Metrics> {
     }
     metrics[`${name}.perSecond`] = count / ((performance.now() - begin) / 1000)
     const openAll = () => Promise.all(made.map(connection => connection.open()))
-    Object.assign(metrics, await bothDirections(name, openAll, rates, effort))
+    Object.assign(metrics, await bothDirections(name, openAll, rates, context))
     metrics[`${name}.rssServiceMb`] = usage.peakRss().rssServiceMb
     await Promise.all(made.map(connection => connection.close()))
   }
