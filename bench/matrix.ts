@@ -10,6 +10,7 @@ export interface Entry extends Job {
 
 /** A run: everything that is measured but the native references, the crashes and the networks. */
 export interface Plan {
+  /** Not that of the plan where options have changed it. */
   name: string
   effort: Effort
   entries: Entry[]
@@ -134,8 +135,10 @@ export function planFor(
           const planned = plan.entries.filter(entry => entry.kind === kind)
           return planned.length > 0 ? planned : entries('core', rounds ?? 3, [kind])
         })
+  const isWhole = only === undefined && rounds === undefined && mib === undefined
   return {
     ...plan,
+    name: isWhole ? plan.name : `${plan.name} with options`,
     effort: { ...plan.effort, ...(mib !== undefined && { mib }) },
     entries: chosen.map(entry => ({ ...entry, rounds: rounds ?? entry.rounds })),
     ...(only !== undefined && { nativeRounds: 0, kills: 0, networks: [] })
