@@ -84,6 +84,9 @@ function crashes(found) {
   )
 }
 
+/** Of two flows over one bottleneck. */
+const isShared = ({ title }) => /, (alone|together)$/.test(title)
+
 /** A row for each network, a column for each contestant. */
 function networks(found) {
   const titles = [...new Set(found.map(({ title }) => title))]
@@ -93,6 +96,13 @@ function networks(found) {
   return table(
     ['MB/s', ...titles],
     names.map(network => [network, ...titles.map(title => cell(network, title))])
+  )
+}
+
+function sharing(found) {
+  return table(
+    ['', 'MB/s'],
+    found.map(({ title, MBps }) => [title, MBps])
   )
 }
 
@@ -110,7 +120,15 @@ function render({ commit, date, machine, rows, goals: ratios, crashes: killed, n
     ...(killed.length > 0
       ? ['A listener whose service is killed, under 2,000 datagrams per second:', crashes(killed)]
       : []),
-    ...(paths.length > 0 ? ['Over emulated networks, mean of up and down:', networks(paths)] : [])
+    ...(paths.length > 0
+      ? [
+          'Over emulated networks, mean of up and down:',
+          networks(paths.filter(path => !isShared(path)))
+        ]
+      : []),
+    ...(paths.some(isShared)
+      ? [`Over one bottleneck (${paths.find(isShared).network}):`, sharing(paths.filter(isShared))]
+      : [])
   ].join('\n\n')
 }
 
