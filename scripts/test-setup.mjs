@@ -69,8 +69,12 @@ export async function ensurePeers() {
   }
 }
 
-/** Builds the native tests (and addons) with a sanitizer ('' for none); returns the build folder. */
-export async function buildNative(sanitizer) {
+/**
+ * Builds the native tests (and addons) with a sanitizer ('' for none); returns the build folder.
+ *
+ * @param openSsl - prefix of an OpenSSL to link with instead of taking Node's; '': Node's
+ */
+export async function buildNative(sanitizer, openSsl = '') {
   fetchVendor('libutp')
   fetchVendor('libquic')
   const dir = `build/native${sanitizer && `-${sanitizer}`}`
@@ -78,7 +82,7 @@ export async function buildNative(sanitizer) {
   await unlessFresh(
     `building native tests${sanitizer && ` with the ${sanitizer} sanitizer`}`,
     `native-${sanitizer}`,
-    fingerprint(sources, deviation('libutp') + deviation('libquic')),
+    fingerprint(sources, deviation('libutp') + deviation('libquic') + openSsl),
     [`${dir}/CMakeCache.txt`],
     async () => {
       const quiet = { stdio: ['ignore', 'ignore', 'inherit'] }
@@ -91,6 +95,7 @@ export async function buildNative(sanitizer) {
           dir,
           '-DXTP_BUILD_TESTS=ON',
           `-DXTP_SANITIZE=${sanitizer}`,
+          `-DXTP_OPENSSL_DIR=${openSsl}`,
           `-DCMAKE_BUILD_TYPE=${sanitizer ? 'RelWithDebInfo' : 'Release'}`
         ],
         quiet
