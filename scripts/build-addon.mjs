@@ -2,10 +2,9 @@
 // looks. prebuildify drives cmake-js, which finds the headers in the package node-api-headers.
 import fs from 'node:fs'
 import path from 'node:path'
-import { fetchVendor } from './fetch-vendor.mjs'
+import { deviation, fetchVendor } from './fetch-vendor.mjs'
 import { bin, Failure, files, fingerprint, has, root, run, unlessFresh } from './run.mjs'
-
-const VENDOR = { 'xtp-utp': 'libutp', 'xtp-quic': 'libquic' }
+import { TRANSPORTS } from './transports.mjs'
 
 export function checkTools() {
   const missing = []
@@ -43,7 +42,7 @@ export function copyLicence(vendor, name) {
 /** Files that an addon is built from. */
 export function addonSources(name) {
   const short = name.replace('xtp-', '')
-  const dirs = ['native/common', `native/${short}`, `vendor/${VENDOR[name]}`]
+  const dirs = ['native/common', `native/${short}`, `vendor/${TRANSPORTS[name]}`]
   return files(['CMakeLists.txt', 'package-lock.json', ...dirs], file => !file.endsWith('.md'))
 }
 
@@ -69,15 +68,15 @@ export async function runLogged(label, command, args, options = {}) {
 }
 
 export async function buildAddon(name) {
-  const vendor = VENDOR[name]
+  const vendor = TRANSPORTS[name]
+  fetchVendor(vendor)
   await unlessFresh(
     `building the addon of ${name}`,
     `addon-${name}`,
-    fingerprint(addonSources(name)),
+    fingerprint(addonSources(name), deviation(vendor)),
     [addonFile(name)],
     async () => {
       checkTools()
-      fetchVendor(vendor)
       const dir = path.join(root, 'src', name)
       fs.rmSync(path.join(dir, 'prebuilds'), { recursive: true, force: true })
       await runLogged(

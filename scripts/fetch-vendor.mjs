@@ -4,11 +4,18 @@ import { execFileSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import fs from 'node:fs'
 import path from 'node:path'
+import { TRANSPORTS } from './transports.mjs'
 
 const root = path.resolve(import.meta.dirname, '..')
 const cache = path.join(root, '.cache/vendor')
 /** Where archives may lie that need not be fetched. */
 const archives = process.env.XTP_VENDOR_CACHE ?? cache
+const recipes = path.join(root, 'vendor')
+/** How a stamp begins where the archive is not the pinned one. */
+const UNPINNED = 'unpinned '
+
+const integrityOf = (file, algorithm) =>
+  `${algorithm}-${createHash(algorithm).update(fs.readFileSync(file)).digest('base64')}`
 
 /** Packs an npm package without installing it; returns the path of the tarball. */
 function packFromNpm(spec, into) {
@@ -20,12 +27,11 @@ function packFromNpm(spec, into) {
 }
 
 function verify(file, integrity) {
-  const [algorithm, expected] = integrity.split(/-(.*)/s)
-  const actual = createHash(algorithm).update(fs.readFileSync(file)).digest('base64')
-  if (actual !== expected) {
+  const actual = integrityOf(file, integrity.split('-')[0])
+  if (actual !== integrity) {
     fs.rmSync(file)
     throw new Error(
-      `${path.basename(file)} has ${algorithm}-${actual}, but vendor/ pins ${integrity}. ` +
+      `${path.basename(file)} has ${actual}, but vendor/ pins ${integrity}. ` +
         'The download was removed; try again, and if it happens again do not build.'
     )
   }
@@ -84,7 +90,7 @@ function fetchFromNpm(name, recipe, work) {
   const spec = `${recipe.npm}@${recipe.version}`
   console.log(`vendor: fetching ${name} from ${spec}`)
   try {
-    return { archive: packFromNpm(spec, work), pinned: true }
+    return { archive: packFromNpm(spec, work) }
   } catch (cause) {
     throw new Error(
       `cannot fetch ${spec} for ${name}: is the package registry reachable? ` +
@@ -94,74 +100,120 @@ function fetchFromNpm(name, recipe, work) {
   }
 }
 
-/** From the first of several places that has it: an archive leaves a distribution when a newer one comes. */
-function fetchFromArchives(name, recipe, work) {
+/**
+ * From the first of several places that has it: an archive leaves a distribution when a newer one comes. The last
+ * place gives that newer one, with its version; `others` says whether that will do.
+ */
+function fetchFromArchives(name, recipe, work, { from, others }) {
   const { archive, version, release, debian } = recipe
-  const kept = path.join(archives, archive)
+  const kept = path.join(from, archive)
   const got = path.join(work, archive)
   if (fs.existsSync(kept)) {
     console.log(`vendor: ${name} from ${kept}`)
     fs.copyFileSync(kept, got)
-    return { archive: got, pinned: true }
+    return { archive: got }
   }
   console.log(`vendor: fetching ${name} ${version} from its upstream release`)
   if (download(release, got)) {
-    return { archive: got, pinned: true }
+    return { archive: got }
   }
   console.log(`vendor: not there; fetching it through apt from Debian ${debian.suite}`)
   const failures = []
-  for (const wanted of [debian.version, undefined]) {
+  for (const wanted of others ? [debian.version, undefined] : [debian.version]) {
     try {
       const found = fromDebian({ ...debian, version: wanted }, work)
-      const pinned = wanted !== undefined
-      if (!pinned) {
-        const newest = path.basename(found).match(/_([^_]+)\.orig/)?.[1] ?? ''
-        if (!newest.startsWith(debian.compatible)) {
-          throw new Error(`${newest} is not compatible with ${version}`)
-        }
-        console.warn(
-          `vendor: WARNING: ${name} ${version} is in none of the places that ${`vendor/${name}`} names. ` +
-            `Building with ${newest} instead: verified by apt's signatures, not by the pinned hash.`
-        )
+      if (wanted !== undefined) {
+        return { archive: found }
       }
-      return { archive: found, pinned }
+      const newest = path.basename(found).match(/_([^_]+)\.orig/)?.[1] ?? ''
+      if (!newest.startsWith(debian.compatible)) {
+        throw new Error(`${newest} is not compatible with ${version}`)
+      }
+      return { archive: found, instead: newest }
     } catch (error) {
       failures.push(error.message.split('\n')[0])
     }
   }
   throw new Error(
     `cannot fetch ${archive} for ${name}: neither ${release} nor Debian's source package can be had ` +
-      `(${failures.join('; ')}). Put the file into ${archives} and try again.`
+      `(${failures.join('; ')}). Put the file into ${from} and try again.`
   )
 }
 
-/** Makes the folder .cache/vendor/<name> hold what vendor/<name>/recipe.json pins. */
-export function fetchVendor(name) {
-  const recipe = JSON.parse(fs.readFileSync(path.join(root, 'vendor', name, 'recipe.json'), 'utf8'))
-  const target = path.join(cache, name)
-  const stamp = path.join(target, '.integrity')
-  if (fs.existsSync(stamp) && fs.readFileSync(stamp, 'utf8') === recipe.integrity) {
+function readStamp(folder) {
+  const stamp = path.join(folder, '.integrity')
+  return fs.existsSync(stamp) ? fs.readFileSync(stamp, 'utf8') : ''
+}
+
+/** Of the sources that were fetched: how they deviate from what vendor/ pins; empty: not at all. */
+export function deviation(name, into = cache) {
+  const stamp = readStamp(path.join(into, name))
+  return stamp.startsWith(UNPINNED) ? stamp : ''
+}
+
+function warnOf(name, { version }, installed) {
+  console.warn(
+    `vendor: WARNING: ${name} ${version} is in none of the places that vendor/${name} names. ` +
+      `Building with ${installed}: verified by apt's signatures, not by the pinned hash.`
+  )
+}
+
+/**
+ * Makes the folder .cache/vendor/<name> hold what vendor/<name>/recipe.json pins. Where that is nowhere to be had, it
+ * is what the last place of a recipe gives, which is said each time, and is replaced as soon as that changes.
+ *
+ * @param places - for tests: folders of recipes, of archives, and of what is made
+ */
+export function fetchVendor(name, places = {}) {
+  const { from = archives, into = cache } = places
+  const recipe = JSON.parse(
+    fs.readFileSync(path.join(places.recipes ?? recipes, name, 'recipe.json'), 'utf8')
+  )
+  const target = path.join(into, name)
+  const stamp = readStamp(target)
+  if (stamp === recipe.integrity) {
     return target
   }
+  // of another recipe, it is no substitute
+  const hasOther = stamp.startsWith(UNPINNED) && stamp.endsWith(` for ${recipe.integrity}`)
 
-  fs.mkdirSync(cache, { recursive: true })
-  const work = fs.mkdtempSync(path.join(cache, `${name}-`))
+  fs.mkdirSync(into, { recursive: true })
+  const work = fs.mkdtempSync(path.join(into, `${name}-`))
   try {
     const fetchIt = recipe.npm === undefined ? fetchFromArchives : fetchFromNpm
-    const { archive, pinned } = fetchIt(name, recipe, work)
-    if (pinned) {
+    let found
+    try {
+      found = fetchIt(name, recipe, work, { from, others: !hasOther })
+    } catch (error) {
+      if (!hasOther) {
+        throw error
+      }
+      warnOf(name, recipe, stamp)
+      return target
+    }
+    const { archive } = found
+    const isPinned = integrityOf(archive, recipe.integrity.split('-')[0]) === recipe.integrity
+    const instead = isPinned ? undefined : found.instead
+    if (instead === undefined) {
       verify(archive, recipe.integrity)
     }
-    const into = path.join(work, 'unpacked')
-    fs.mkdirSync(into)
-    execFileSync('tar', ['-xf', archive, '-C', into])
-    const folder = pinned ? recipe.folder : fs.readdirSync(into)[0]
-    const unpacked = path.join(into, folder)
+    const unpackedIn = path.join(work, 'unpacked')
+    fs.mkdirSync(unpackedIn)
+    execFileSync('tar', ['-xf', archive, '-C', unpackedIn])
+    const folder = instead === undefined ? recipe.folder : fs.readdirSync(unpackedIn)[0]
+    const unpacked = path.join(unpackedIn, folder)
     for (const file of recipe.licences) {
-      const from = path.join(into, pinned ? file : file.replace(recipe.folder, folder))
-      fs.copyFileSync(from, path.join(unpacked, `LICENCE.${path.basename(file)}`))
+      const licence = path.join(unpackedIn, file.replace(recipe.folder, folder))
+      fs.copyFileSync(licence, path.join(unpacked, `LICENCE.${path.basename(file)}`))
     }
-    fs.writeFileSync(path.join(unpacked, '.integrity'), recipe.integrity)
+    const installed =
+      instead === undefined
+        ? recipe.integrity
+        : `${UNPINNED}${instead} ${integrityOf(archive, 'sha256')} for ${recipe.integrity}`
+    if (instead !== undefined) {
+      warnOf(name, recipe, installed)
+    }
+    fs.writeFileSync(path.join(unpacked, '.integrity'), installed)
     fs.rmSync(target, { recursive: true, force: true })
     fs.renameSync(unpacked, target)
   } finally {
@@ -173,7 +225,7 @@ export function fetchVendor(name) {
 if (process.argv[1] === import.meta.filename) {
   for (const name of process.argv.slice(2).length > 0
     ? process.argv.slice(2)
-    : ['libutp', 'libquic']) {
+    : Object.values(TRANSPORTS)) {
     console.log(`vendor: ${name} in ${path.relative(root, fetchVendor(name))}`)
   }
 }

@@ -232,7 +232,7 @@ bool Connection::WritePackets() {
     return static_cast<Connection*>(user)->WritePacket(path, pi, out, room, ts);
   };
   for (int batch = 0; batch < kBatchesPerRound; batch++) {
-    if (!shared_->host->CanSend(port_->socket)) {
+    if (!shared_->host->CanSend(port_->socket())) {
       socket_full_ = true;
       break;
     }
@@ -330,7 +330,7 @@ void Connection::Send(const ngtcp2_path& path, const uint8_t* data,
       Endpoint::FromSockaddr(path.remote.addr, path.remote.addrlen);
   for (size_t at = 0; at < length; at += segment) {
     shared_->counters.datagrams_out++;
-    shared_->host->SendDatagram(port_->socket, data + at,
+    shared_->host->SendDatagram(port_->socket(), data + at,
                                 std::min(segment, length - at), to);
   }
 }

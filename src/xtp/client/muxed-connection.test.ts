@@ -454,6 +454,41 @@ describe('streams', () => {
     await stop(f)
   })
 
+  test('are as many as limits.streams, each way', async () => {
+    const f = await nativeFixture({ limits: { streams: 2 } })
+    const { connection, muxer, service } = await muxed(f)
+    muxer.addEventListener('stream', () => {})
+    const fakes = Array.from({ length: 3 }, () => service.openStream(connection.connId))
+    await settle()
+    assert.deepEqual(
+      fakes.map(({ resetCode }) => resetCode),
+      [undefined, undefined, STATUS.RESOURCE_EXHAUSTED]
+    )
+    const first = await muxer.createStream()
+    await muxer.createStream()
+    await assert.rejects(muxer.createStream(), {
+      code: 'ERR_XTP_RESOURCE_EXHAUSTED',
+      message: /2 outbound streams .* limits\.streams/,
+      details: { limit: 'streams', allowed: 2 }
+    })
+    first.abort(new Error('enough'))
+    await muxer.createStream()
+    await stop(f)
+  })
+
+  test('are not limited to this side where limits.streams is 0, and are to the remote', async () => {
+    const f = await nativeFixture({ limits: { streams: 0 } })
+    const { connection, muxer, service } = await muxed(f)
+    muxer.addEventListener('stream', () => {})
+    const many = Array.from({ length: MAX_STREAMS_PER_CONNECTION + 1 })
+    const fakes = many.map(() => service.openStream(connection.connId))
+    await Promise.all(many.map(() => muxer.createStream()))
+    await settle()
+    assert.equal(fakes.at(-1)?.resetCode, STATUS.RESOURCE_EXHAUSTED)
+    assert.equal(fakes.at(-2)?.resetCode, undefined)
+    await stop(f)
+  })
+
   for (const [name, open] of [
     ['of kind 0', (service: FakeService) => service.openStream(1, 0)],
     ['of kind 2', (service: FakeService) => service.openStream(1, 2)],

@@ -139,7 +139,11 @@ export class ServiceSession {
    */
   async start(timeoutMs: number): Promise<Hello> {
     const { definition, config } = this.#init
-    const settings = { ...config.settings, ...this.#sandboxSettings() }
+    const settings = {
+      ...config.settings,
+      ...definition.limitSettings?.(config.limits, config.settings),
+      ...this.#sandboxSettings()
+    }
     const options = Object.entries(settings).map(([key, value]) => ({ key, value: String(value) }))
     const reply = await this.#request(
       {
@@ -499,6 +503,7 @@ export class ServiceSession {
       log: connectionLog,
       clock: config.clock,
       closeTimeoutMs: config.closeTimeoutMs,
+      maxStreams: config.limits.streams,
       openStream: handler => mux.open({ connId, kind: 1 }, handler),
       isLinkClosed: () => mux.isClosed,
       requestClose: async (abort, code) => {
