@@ -4,8 +4,7 @@ import fs from 'node:fs'
 import path from 'node:path'
 import { deviation, fetchVendor } from './fetch-vendor.mjs'
 import { bin, Failure, files, fingerprint, has, root, run, unlessFresh } from './run.mjs'
-
-const VENDOR = { 'xtp-utp': 'libutp', 'xtp-quic': 'libquic' }
+import { TRANSPORTS } from './transports.mjs'
 
 export function checkTools() {
   const missing = []
@@ -43,7 +42,7 @@ export function copyLicence(vendor, name) {
 /** Files that an addon is built from. */
 export function addonSources(name) {
   const short = name.replace('xtp-', '')
-  const dirs = ['native/common', `native/${short}`, `vendor/${VENDOR[name]}`]
+  const dirs = ['native/common', `native/${short}`, `vendor/${TRANSPORTS[name]}`]
   return files(['CMakeLists.txt', 'package-lock.json', ...dirs], file => !file.endsWith('.md'))
 }
 
@@ -69,7 +68,7 @@ export async function runLogged(label, command, args, options = {}) {
 }
 
 export async function buildAddon(name) {
-  const vendor = VENDOR[name]
+  const vendor = TRANSPORTS[name]
   fetchVendor(vendor)
   await unlessFresh(
     `building the addon of ${name}`,

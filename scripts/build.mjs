@@ -5,9 +5,10 @@ import { buildAddon } from './build-addon.mjs'
 import { buildJail } from './build-jail.mjs'
 import { bin, files, fingerprint, main, output, root, run, unlessFresh } from './run.mjs'
 import { ensureInstalled } from './setup.mjs'
+import { TRANSPORTS } from './transports.mjs'
 
-const TRANSPORTS = ['xtp-utp', 'xtp-quic']
-const PACKAGES = ['xtp', ...TRANSPORTS]
+const TRANSPORT_NAMES = Object.keys(TRANSPORTS)
+const PACKAGES = ['xtp', ...TRANSPORT_NAMES]
 const isSource = name => /\.(ts|js|json)$/.test(name) && !name.endsWith('.test.ts')
 
 async function compile(name) {
@@ -47,7 +48,7 @@ async function compile(name) {
       for (const program of Object.values(programs)) {
         fs.chmodSync(path.join(root, dir, program), 0o755)
       }
-      if (TRANSPORTS.includes(name)) {
+      if (TRANSPORT_NAMES.includes(name)) {
         await bundle(name, service)
       }
     }
@@ -81,7 +82,7 @@ export async function build({ addons = true } = {}) {
   }
   if (addons) {
     await buildJail()
-    for (const name of TRANSPORTS) {
+    for (const name of TRANSPORT_NAMES) {
       await buildAddon(name)
     }
   }

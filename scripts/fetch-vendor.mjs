@@ -4,6 +4,7 @@ import { execFileSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import fs from 'node:fs'
 import path from 'node:path'
+import { TRANSPORTS } from './transports.mjs'
 
 const root = path.resolve(import.meta.dirname, '..')
 const cache = path.join(root, '.cache/vendor')
@@ -224,7 +225,7 @@ export function fetchVendor(name, places = {}) {
 if (process.argv[1] === import.meta.filename) {
   for (const name of process.argv.slice(2).length > 0
     ? process.argv.slice(2)
-    : ['libutp', 'libquic']) {
+    : Object.values(TRANSPORTS)) {
     console.log(`vendor: ${name} in ${path.relative(root, fetchVendor(name))}`)
   }
 }

@@ -1,10 +1,7 @@
 // The JavaScript face of a service: Binding of src/xtp/service/binding.ts on
 // plain C N-API. An addon is this much code:
 //
-//   napi_value Init(napi_env env, napi_value exports) {
-//     return xtp::RegisterTransport(env, exports, &CreateEngine, "utp 1.0");
-//   }
-//   NAPI_MODULE(NODE_GYP_MODULE_NAME, Init)
+//   XTP_TRANSPORT_ADDON(&CreateEngine, "xtp-utp 1.0, libutp 2.5.3", false)
 //
 // Nothing here throws C++ exceptions; a failed N-API call leaves a JavaScript
 // exception pending or gives up quietly where the environment is going away.
@@ -45,6 +42,14 @@ namespace xtp {
 napi_value RegisterTransport(napi_env env, napi_value exports,
                              TransportFactory factory, const char* version,
                              bool native_security = false);
+
+// The whole of an addon's own code: factory, version, native security.
+#define XTP_TRANSPORT_ADDON(factory, version, native_security)    \
+  static napi_value XtpInit(napi_env env, napi_value exports) {   \
+    return xtp::RegisterTransport(env, exports, factory, version, \
+                                  native_security);               \
+  }                                                               \
+  NAPI_MODULE(NODE_GYP_MODULE_NAME, XtpInit)
 
 // Checked access to the arguments of a call. The getters throw a TypeError
 // that names the argument, and return false, when it is not what they want.

@@ -46,7 +46,7 @@ ngtcp2_ccerr ApplicationClose(uint64_t code) {
 Connection::Connection(Shared* shared, Port* port, uint32_t id,
                        const Endpoint& peer)
     : shared_(shared), port_(port), id_(id), peer_(peer) {
-  port_->connections++;
+  port_->Hold();
   reference_.user_data = this;
   reference_.get_conn = [](ngtcp2_crypto_conn_ref* reference) {
     return static_cast<Connection*>(reference->user_data)->conn_;
@@ -61,8 +61,7 @@ Connection::~Connection() {
     stream->Abort(end_code_);
     delete stream;
   }
-  port_->connections--;
-  port_->unused_since_us = shared_->now_us;
+  port_->Drop(shared_->now_us);
 }
 
 // --- the beginning
@@ -114,8 +113,8 @@ bool Connection::NewCid(ngtcp2_cid* cid) {
 ngtcp2_path Connection::Path(const Endpoint* from) const {
   ngtcp2_path path = {};
   // ngtcp2 copies, and wants no const.
-  path.local.addr = const_cast<sockaddr*>(port_->local.address());
-  path.local.addrlen = port_->local.length();
+  path.local.addr = const_cast<sockaddr*>(port_->local().address());
+  path.local.addrlen = port_->local().length();
   path.remote.addr = const_cast<sockaddr*>(from->address());
   path.remote.addrlen = from->length();
   return path;
@@ -159,7 +158,7 @@ Status Connection::Dial(uint32_t request, uint32_t timeout_ms) {
 Status Connection::Accept(const ngtcp2_pkt_hd& header,
                           const ngtcp2_cid* original) {
   inbound_ = true;
-  listener_ = port_->listener;
+  listener_ = port_->listener();
   ngtcp2_settings settings;
   ngtcp2_transport_params parameters;
   FillSettings(&settings, shared_->settings.handshake_timeout_ms);
@@ -216,7 +215,7 @@ void Connection::Completed() {
   event.request = dial_request_;
   event.listener = listener_;
   event.connection = id_;
-  event.local = port_->local;
+  event.local = port_->local();
   event.remote = peer_;
   event.certificate = tls_->PeerCertificate();
   dial_request_ = 0;
@@ -235,7 +234,8 @@ Connection::After Connection::OnPacket(const Endpoint& from,
         !close_packet_.empty() && from == close_to_) {
       shared_->counters.datagrams_out++;
       shared_->host->SendDatagram(
-          port_->socket, reinterpret_cast<const uint8_t*>(close_packet_.data()),
+          port_->socket(),
+          reinterpret_cast<const uint8_t*>(close_packet_.data()),
           close_packet_.size(), from);
     }
     return After::kNothing;
@@ -336,7 +336,7 @@ void Connection::CancelDial() {
   Fail(Status(Code::kCancelled, "the dial was cancelled"), ApplicationClose(0));
 }
 
-void Connection::Abort(uint64_t code) {
+void Connection::Abort(uint32_t code) {
   end_code_ = static_cast<uint32_t>(code);
   Fail(Status(Code::kConnectionAborted, "aborted by the parent"),
        ApplicationClose(code));
@@ -436,7 +436,7 @@ void Connection::Report() {
   event.status = end_status_;
   event.bytes_in = bytes_in_;
   event.bytes_out = bytes_out_;
-  event.local = port_->local;
+  event.local = port_->local();
   event.remote = peer_;
   if (announced_) {
     event.kind = Event::Kind::kClosed;
@@ -456,7 +456,7 @@ void Connection::Report() {
     shared_->counters.dials_failed++;
   } else {
     // The parent never heard of it: the place is free again.
-    if (port_->listener == listener_ && listener_ != 0) port_->credit++;
+    if (port_->listener() == listener_ && listener_ != 0) port_->AddCredit(1);
     shared_->counters.handshakes_failed++;
     const Code code = event.status.code();
     // Who only falls silent, or leaves, was not refused.
@@ -481,9 +481,9 @@ void Connection::Linger() {
 
 void Connection::Bury() {
   if (half_open()) shared_->half_open--;
-  if (inbound_ && !announced_ && port_->listener == listener_ &&
+  if (inbound_ && !announced_ && port_->listener() == listener_ &&
       listener_ != 0) {
-    port_->credit++;
+    port_->AddCredit(1);
   }
   ngtcp2_conn_del(conn_);
   conn_ = nullptr;

@@ -21,6 +21,7 @@
 #include <vector>
 
 #include "common/endpoint.h"
+#include "common/engine_base.h"
 #include "common/intrusive_list.h"
 #include "common/status.h"
 #include "common/stream.h"
@@ -30,13 +31,11 @@
 
 namespace xtp::quic {
 
-class Connection {
+class Connection final : public ConnectionBase {
  public:
   // `id`: the parent's, of a dial; 0 of an inbound connection.
   Connection(Shared* shared, Port* port, uint32_t id, const Endpoint& peer);
-  ~Connection();
-  Connection(const Connection&) = delete;
-  Connection& operator=(const Connection&) = delete;
+  ~Connection() override;
 
   // Status is about this machine only; the answer to `request` comes later.
   Status Dial(uint32_t request, uint32_t timeout_ms);
@@ -47,7 +46,9 @@ class Connection {
   uint32_t id() const { return id_; }
   Port* port() const { return port_; }
   const Endpoint& peer() const { return peer_; }
-  bool dialing() const { return state_ == State::kHandshake && !inbound_; }
+  bool dialing() const override {
+    return state_ == State::kHandshake && !inbound_;
+  }
   bool half_open() const { return state_ == State::kHandshake && inbound_; }
   bool open() const { return state_ == State::kOpen; }
   // The parent knows no such connection any more, or never did.
@@ -57,16 +58,16 @@ class Connection {
   enum class After { kNothing, kRetry };
   After OnPacket(const Endpoint& from, const uint8_t* data, size_t length);
   void OnIcmp(int error);
-  bool AttachStream(Stream* link);
-  void CancelDial();
-  void Abort(uint64_t code);
-  void CloseGracefully();
+  bool AttachStream(Stream* link) override;
+  void CancelDial() override;
+  void Abort(uint32_t code) override;
+  void CloseGracefully() override;
   // Once per round while dirty.
   void Service();
   void OnTimer();
   // The end of everything: closes towards the peer, events as for an abort.
   void Stop();
-  std::string StatsText() const;  // in stats.cc
+  std::string StatsText() const override;  // in stats.cc
   size_t streams() const { return streams_.size(); }
   size_t buffered_bytes() const;
 
@@ -82,6 +83,13 @@ class Connection {
   // and full; reserves it.
   uint64_t MoreSendWindow(uint64_t window, uint64_t in_flight);
   void ReturnSendWindow(uint64_t bytes) { extra_send_bytes_ -= bytes; }
+  // How much more than its `window` a peer may send on a stream. It gets as
+  // much more of the connection's, so that other streams have no less.
+  uint64_t MoreReceiveWindow(uint64_t window);
+  void ReturnReceiveWindow(uint64_t bytes) { extra_receive_bytes_ -= bytes; }
+  uint64_t now_us() const { return shared_->now_us; }
+  // UINT64_MAX where none is known.
+  uint64_t MinRttUs() const;
 
  private:
   enum class State {
@@ -166,6 +174,8 @@ class Connection {
   std::vector<std::pair<int64_t, uint64_t>> to_shut_;  // stream, code
   uint64_t streams_to_return_ = 0;
   uint64_t extra_send_bytes_ = 0;
+  uint64_t extra_receive_bytes_ = 0;
+  uint64_t most_extra_receive_bytes_ = 0;  // so far
 
   // What callbacks noted.
   Status failure_;

@@ -88,7 +88,7 @@ struct Connection::Callbacks {
     if (!self->tls_->HasLibp2pAlpn()) {
       return Refuse(self, SSL_AD_NO_APPLICATION_PROTOCOL);
     }
-    if (self->inbound_ && self->port_->listener != self->listener_) {
+    if (self->inbound_ && self->port_->listener() != self->listener_) {
       self->failure_ = Status(Code::kCancelled, "nobody listens any more");
       return NGTCP2_ERR_CALLBACK_FAILURE;
     }

@@ -8,46 +8,32 @@
 #define XTP_QUIC_ENGINE_H_
 
 #include <cstdint>
-#include <map>
 #include <memory>
 #include <string>
 #include <unordered_map>
 #include <vector>
 
-#include "common/controlled_transport.h"
+#include "common/engine_base.h"
 #include "quic/connection.h"
 #include "quic/settings.h"
 #include "quic/shared.h"
 
 namespace xtp::quic {
 
-class QuicEngine final : public ControlledTransport {
+class QuicEngine final : public EngineBase {
  public:
   // Init before anything else.
   QuicEngine(Host* host, const Settings& settings);
   ~QuicEngine() override;
   Status Init();
 
-  // ControlledTransport.
   std::shared_ptr<Identity> identity() override { return shared_.identity; }
-  void Listen(uint32_t request, uint32_t listener, const Endpoint& local,
-              uint32_t accept, uint64_t now_us) override;
-  void Unlisten(uint32_t request, uint32_t listener, uint64_t now_us) override;
-  void Accept(uint32_t listener, uint32_t count, uint64_t now_us) override;
-  void Dial(uint32_t request, uint32_t connection, const Endpoint& to,
-            uint32_t timeout_ms, uint64_t now_us) override;
-  void Close(uint32_t request, uint32_t connection, bool abort, uint32_t code,
-             uint64_t now_us) override;
-  void Stats(uint32_t request, uint32_t connection, uint64_t now_us) override;
-
   // Transport.
   void OnDatagram(SocketId socket, const uint8_t* data, size_t length,
                   const Endpoint& from, uint64_t now_us) override;
   void OnIcmpError(SocketId socket, const uint8_t* payload, size_t length,
                    const Endpoint& to, int error, uint32_t mtu,
                    uint64_t now_us) override;
-  bool OnStreamOpen(Stream* stream, uint32_t connection, uint32_t kind,
-                    uint64_t now_us) override;
   uint64_t OnRound(uint64_t now_us) override;
   void OnStop(uint64_t now_us) override;
 
@@ -60,14 +46,18 @@ class QuicEngine final : public ControlledTransport {
   void ForgetForTest();
 
  private:
-  void Reply(uint32_t request, const Status& status,
-             const Endpoint& local = Endpoint());
-  Status CheckDial(uint32_t connection, const Endpoint& to) const;
-  Status BindPort(const Endpoint& local, Port** out);
-  Status PortForDial(const Endpoint& to, Port** out);
-  Port* FindPort(SocketId socket);
-  Port* FindListener(uint32_t listener);
-  Connection* FindConnection(uint32_t id);
+  // EngineBase.
+  Status CheckListen() const override;
+  Status OpenPort(const Endpoint& local,
+                  std::unique_ptr<PortBase>* out) override;
+  Status StartDial(PortBase* port, uint32_t connection, const Endpoint& to,
+                   uint32_t request, uint32_t timeout_ms) override;
+  Connection* FindConnection(uint32_t id) override;
+  bool InUse(uint32_t id) const override { return shared_.ids.count(id) != 0; }
+  size_t connection_count() const override { return connections_.size(); }
+  std::string ServiceStats() const override;  // in stats.cc
+  void CountDial() override { shared_.counters.dials++; }
+  void CountFailedDial() override { shared_.counters.dials_failed++; }
 
   void OnInitial(Port* port, const uint8_t* data, size_t length,
                  const Endpoint& from);
@@ -83,18 +73,11 @@ class QuicEngine final : public ControlledTransport {
 
   void RunTimers();
   void DeleteFinished();
-  uint64_t CloseUnusedPorts();
-  std::string ServiceStats() const;  // in stats.cc
 
   Shared shared_;
-  std::map<SocketId, std::unique_ptr<Port>> ports_;
-  Port* last_port_ = nullptr;  // of FindPort
   std::unordered_map<Connection*, std::unique_ptr<Connection>> connections_;
   std::vector<Connection*> servicing_;
   size_t most_connections_ = 0;  // since the heap was trimmed
-  // Shared by all dials that no listening socket suits, by family.
-  SocketId dial_socket_v4_ = 0;
-  SocketId dial_socket_v6_ = 0;
   // Answers to datagrams that nobody here knows: never worth a flood.
   RateLimit strangers_{200, 50};
   bool stopped_ = false;

@@ -13,9 +13,6 @@
 namespace xtp::quic {
 namespace {
 
-// A dial socket without connections goes away after this long.
-constexpr uint64_t kKeepDialSocketUs = 30 * 1000 * 1000;
-
 // RFC 9000, section 10.3: what could be a stateless reset, and what may be
 // answered with one without a loop of them.
 constexpr size_t kMinResetBytes = 21;
@@ -43,18 +40,10 @@ bool IsLong(const uint8_t* data) { return (data[0] & 0x80) != 0; }
 
 }  // namespace
 
-Port* QuicEngine::FindPort(SocketId socket) {
-  if (last_port_ != nullptr && last_port_->socket == socket) return last_port_;
-  const auto found = ports_.find(socket);
-  if (found == ports_.end()) return nullptr;
-  last_port_ = found->second.get();
-  return last_port_;
-}
-
 void QuicEngine::Send(Port* port, const uint8_t* data, size_t length,
                       const Endpoint& to) {
   shared_.counters.datagrams_out++;
-  shared_.host->SendDatagram(port->socket, data, length, to);
+  shared_.host->SendDatagram(port->socket(), data, length, to);
 }
 
 void QuicEngine::OnDatagram(SocketId socket, const uint8_t* data, size_t length,
@@ -97,7 +86,7 @@ void QuicEngine::OnInitial(Port* port, const uint8_t* data, size_t length,
     return;
   }
   shared_.counters.initials++;
-  if (port->listener == 0 || shared_.identity->contexts() == nullptr) {
+  if (port->listener() == 0 || shared_.identity->contexts() == nullptr) {
     Refuse(port, header, NGTCP2_CONNECTION_REFUSED, from);
     return;
   }
@@ -115,7 +104,7 @@ void QuicEngine::OnInitial(Port* port, const uint8_t* data, size_t length,
   }
   // Dropped, not refused: by the time the peer repeats itself there may be
   // room.
-  if (port->credit == 0 ||
+  if (port->credit() == 0 ||
       shared_.half_open >= shared_.settings.max_half_open ||
       connections_.size() >= shared_.settings.max_connections ||
       UINT32_MAX - shared_.next_inbound_id < 2 * shared_.half_open + 2) {
@@ -127,7 +116,7 @@ void QuicEngine::OnInitial(Port* port, const uint8_t* data, size_t length,
     shared_.counters.initials_dropped++;
     return;
   }
-  port->credit--;
+  port->TakeCredit();
   Connection* const connection = made.get();
   connections_[connection] = std::move(made);
   if (connection->OnPacket(from, data, length) == Connection::After::kRetry) {
@@ -137,9 +126,10 @@ void QuicEngine::OnInitial(Port* port, const uint8_t* data, size_t length,
 
 // Spoofed Initials must not use up the places of real peers.
 bool QuicEngine::WantsProof(const Port& port) const {
-  const size_t limit = std::min<size_t>(shared_.settings.retry_half_open,
-                                        (port.credit + shared_.half_open) / 2);
-  return shared_.half_open >= limit && port.credit > 0;
+  const size_t limit =
+      std::min<size_t>(shared_.settings.retry_half_open,
+                       (port.credit() + shared_.half_open) / 2);
+  return shared_.half_open >= limit && port.credit() > 0;
 }
 
 void QuicEngine::SendRetry(Port* port, const ngtcp2_pkt_hd& header,
@@ -166,7 +156,7 @@ void QuicEngine::Refuse(Port* port, const ngtcp2_pkt_hd& header, uint64_t error,
 void QuicEngine::SendVersions(Port* port, const ngtcp2_version_cid& ids,
                               size_t length, const Endpoint& from) {
   shared_.counters.unknown_datagrams++;
-  if (length < kMinInitialBytes || port->listener == 0 || from.port() == 0 ||
+  if (length < kMinInitialBytes || port->listener() == 0 || from.port() == 0 ||
       !strangers_.Take(shared_.now_us)) {
     return;
   }
@@ -277,30 +267,6 @@ void QuicEngine::DeleteFinished() {
   }
 }
 
-// Returns when to look again.
-uint64_t QuicEngine::CloseUnusedPorts() {
-  uint64_t next = kNever;
-  for (auto it = ports_.begin(); it != ports_.end();) {
-    Port* const port = it->second.get();
-    const SocketId id = it->first;
-    ++it;
-    if (port->listener != 0 || port->connections > 0) continue;
-    const bool dials = id == dial_socket_v4_ || id == dial_socket_v6_;
-    const uint64_t until =
-        port->unused_since_us + (dials ? kKeepDialSocketUs : 0);
-    if (shared_.now_us < until) {
-      next = std::min(next, until);
-      continue;
-    }
-    if (id == dial_socket_v4_) dial_socket_v4_ = 0;
-    if (id == dial_socket_v6_) dial_socket_v6_ = 0;
-    last_port_ = nullptr;
-    ports_.erase(id);
-    shared_.host->CloseSocket(id);
-  }
-  return next;
-}
-
 void QuicEngine::ForgetForTest() {
   shared_.dirty.clear();
   shared_.finished.clear();
@@ -317,12 +283,7 @@ void QuicEngine::OnStop(uint64_t now_us) {
   shared_.finished.clear();
   shared_.ids.clear();
   connections_.clear();
-  last_port_ = nullptr;
-  while (!ports_.empty()) {
-    const SocketId id = ports_.begin()->first;
-    ports_.erase(ports_.begin());
-    shared_.host->CloseSocket(id);
-  }
+  CloseAllPorts();
 }
 
 }  // namespace xtp::quic

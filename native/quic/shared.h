@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "common/engine_base.h"
 #include "common/transport.h"
 #include "quic/cid_table.h"
 #include "quic/identity.h"
@@ -20,7 +21,6 @@ namespace xtp::quic {
 
 class Connection;
 
-constexpr uint64_t kNever = UINT64_MAX;
 // The largest UDP payload over IPv4.
 constexpr size_t kMaxDatagramBytes = 65507;
 
@@ -49,14 +49,7 @@ struct Counters {
 };
 
 // A UDP socket, for a listener or for dials.
-struct Port {
-  SocketId socket = 0;
-  Endpoint local;
-  uint32_t listener = 0;  // 0: none
-  uint32_t credit = 0;    // connections that the parent will still take
-  size_t connections = 0;
-  uint64_t unused_since_us = 0;
-};
+using Port = PortBase;
 
 struct Shared {
   Shared(Host* the_host, const Settings& the_settings)

@@ -4,17 +4,6 @@
 #include "quic/engine.h"
 
 namespace xtp::quic {
-namespace {
-
-void Add(std::string* text, const char* key, uint64_t value) {
-  *text += key;
-  *text += ' ';
-  *text += std::to_string(value);
-  *text += '\n';
-}
-
-}  // namespace
-
 std::string Connection::StatsText() const {
   ngtcp2_conn_info info = {};
   size_t datagram = 0;
@@ -23,19 +12,19 @@ std::string Connection::StatsText() const {
     datagram = ngtcp2_conn_get_path_max_tx_udp_payload_size2(conn_);
   }
   std::string text;
-  Add(&text, "bytes_in", bytes_in_);
-  Add(&text, "bytes_out", bytes_out_);
-  Add(&text, "rtt_us", info.smoothed_rtt / 1000);
-  Add(&text, "min_rtt_us",
-      info.min_rtt == UINT64_MAX ? 0 : info.min_rtt / 1000);
-  Add(&text, "cwnd_bytes", info.cwnd);
-  Add(&text, "in_flight_bytes", info.bytes_in_flight);
-  Add(&text, "packets_in", info.pkt_recv);
-  Add(&text, "packets_out", info.pkt_sent);
-  Add(&text, "lost_packets", info.pkt_lost);
-  Add(&text, "udp_payload_bytes", datagram);
-  Add(&text, "streams", streams_.size());
-  Add(&text, "buffered_in_bytes", buffered_bytes());
+  AddStat(&text, "bytes_in", bytes_in_);
+  AddStat(&text, "bytes_out", bytes_out_);
+  AddStat(&text, "rtt_us", info.smoothed_rtt / 1000);
+  AddStat(&text, "min_rtt_us",
+          info.min_rtt == UINT64_MAX ? 0 : info.min_rtt / 1000);
+  AddStat(&text, "cwnd_bytes", info.cwnd);
+  AddStat(&text, "in_flight_bytes", info.bytes_in_flight);
+  AddStat(&text, "packets_in", info.pkt_recv);
+  AddStat(&text, "packets_out", info.pkt_sent);
+  AddStat(&text, "lost_packets", info.pkt_lost);
+  AddStat(&text, "udp_payload_bytes", datagram);
+  AddStat(&text, "streams", streams_.size());
+  AddStat(&text, "buffered_in_bytes", buffered_bytes());
   return text;
 }
 
@@ -47,40 +36,36 @@ std::string QuicEngine::ServiceStats() const {
     streams += connection->streams();
     buffered += connection->buffered_bytes();
   }
-  uint64_t listeners = 0;
-  for (const auto& [id, port] : ports_) {
-    if (port->listener != 0) listeners++;
-  }
   const Counters& c = shared_.counters;
   std::string text;
-  Add(&text, "connections", open);
-  Add(&text, "dialing", dialing);
-  Add(&text, "half_open", shared_.half_open);
-  Add(&text, "streams", streams);
-  Add(&text, "listeners", listeners);
-  Add(&text, "udp_sockets", ports_.size());
-  Add(&text, "connection_ids", shared_.cids.size());
-  Add(&text, "buffered_in_bytes", buffered);
-  Add(&text, "datagrams_in", c.datagrams_in);
-  Add(&text, "datagrams_out", c.datagrams_out);
-  Add(&text, "payload_bytes_in", c.payload_bytes_in);
-  Add(&text, "payload_bytes_out", c.payload_bytes_out);
-  Add(&text, "lost_packets", c.lost_packets);
-  Add(&text, "malformed_datagrams", c.malformed_datagrams);
-  Add(&text, "unknown_datagrams", c.unknown_datagrams);
-  Add(&text, "initials", c.initials);
-  Add(&text, "initials_dropped", c.initials_dropped);
-  Add(&text, "initials_refused", c.initials_refused);
-  Add(&text, "retries_sent", c.retries_sent);
-  Add(&text, "resets_sent", c.resets_sent);
-  Add(&text, "resets_received", c.resets_received);
-  Add(&text, "dials", c.dials);
-  Add(&text, "dials_failed", c.dials_failed);
-  Add(&text, "accepted", c.accepted);
-  Add(&text, "handshakes_failed", c.handshakes_failed);
-  Add(&text, "closed", c.closed);
-  Add(&text, "misbehaved", c.misbehaved);
-  Add(&text, "migrations", c.migrations);
+  AddStat(&text, "connections", open);
+  AddStat(&text, "dialing", dialing);
+  AddStat(&text, "half_open", shared_.half_open);
+  AddStat(&text, "streams", streams);
+  AddStat(&text, "listeners", listeners());
+  AddStat(&text, "udp_sockets", ports());
+  AddStat(&text, "connection_ids", shared_.cids.size());
+  AddStat(&text, "buffered_in_bytes", buffered);
+  AddStat(&text, "datagrams_in", c.datagrams_in);
+  AddStat(&text, "datagrams_out", c.datagrams_out);
+  AddStat(&text, "payload_bytes_in", c.payload_bytes_in);
+  AddStat(&text, "payload_bytes_out", c.payload_bytes_out);
+  AddStat(&text, "lost_packets", c.lost_packets);
+  AddStat(&text, "malformed_datagrams", c.malformed_datagrams);
+  AddStat(&text, "unknown_datagrams", c.unknown_datagrams);
+  AddStat(&text, "initials", c.initials);
+  AddStat(&text, "initials_dropped", c.initials_dropped);
+  AddStat(&text, "initials_refused", c.initials_refused);
+  AddStat(&text, "retries_sent", c.retries_sent);
+  AddStat(&text, "resets_sent", c.resets_sent);
+  AddStat(&text, "resets_received", c.resets_received);
+  AddStat(&text, "dials", c.dials);
+  AddStat(&text, "dials_failed", c.dials_failed);
+  AddStat(&text, "accepted", c.accepted);
+  AddStat(&text, "handshakes_failed", c.handshakes_failed);
+  AddStat(&text, "closed", c.closed);
+  AddStat(&text, "misbehaved", c.misbehaved);
+  AddStat(&text, "migrations", c.migrations);
   return text;
 }
 

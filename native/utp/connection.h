@@ -10,6 +10,7 @@
 #include <string>
 
 #include "common/endpoint.h"
+#include "common/engine_base.h"
 #include "common/status.h"
 #include "common/stream.h"
 #include "utp/byte_queue.h"
@@ -24,12 +25,10 @@ namespace xtp::utp {
 
 class Port;
 
-class Connection final : public StreamHandler {
+class Connection final : public ConnectionBase, public StreamHandler {
  public:
   Connection(Shared* shared, Port* port, uint32_t id, const Endpoint& peer);
   ~Connection() override;
-  Connection(const Connection&) = delete;
-  Connection& operator=(const Connection&) = delete;
 
   // Sends the SYN. Status is about this machine only.
   Status Dial(uint32_t request, uint32_t timeout_ms);
@@ -38,7 +37,7 @@ class Connection final : public StreamHandler {
   bool Accept(UTPSocket* socket, uint32_t listener, const Header& first);
 
   uint32_t id() const { return id_; }
-  bool dialing() const { return state_ == State::kDialing; }
+  bool dialing() const override { return state_ == State::kDialing; }
   bool over() const { return state_ == State::kOver; }
   const Endpoint& peer() const { return peer_; }
   uint16_t send_id() const { return send_id_; }
@@ -46,10 +45,13 @@ class Connection final : public StreamHandler {
   uint16_t next_seq() const { return next_seq_; }
 
   // The parent's wishes.
-  bool AttachStream(Stream* stream);
-  void CancelDial();
+  bool AttachStream(Stream* stream) override;
+  void CancelDial() override;
+  void Abort(uint32_t /*code*/) override {
+    AbortLocally("aborted by the parent");
+  }
   void AbortLocally(const char* why);
-  void CloseGracefully();
+  void CloseGracefully() override;
   void OnReadable() override;
   void OnWritable() override;
   void OnReset(uint32_t code) override;
@@ -77,7 +79,7 @@ class Connection final : public StreamHandler {
   // The end of everything: RST to the peer, events as for an abort.
   void Stop();
 
-  std::string StatsText() const;  // in stats.cc
+  std::string StatsText() const override;  // in stats.cc
 
  private:
   enum class State {

@@ -7,13 +7,12 @@
 #define XTP_UTP_ENGINE_H_
 
 #include <cstdint>
-#include <map>
 #include <memory>
 #include <string>
 #include <unordered_map>
 #include <vector>
 
-#include "common/controlled_transport.h"
+#include "common/engine_base.h"
 #include "utp/connection.h"
 #include "utp/guards.h"
 #include "utp/port.h"
@@ -22,7 +21,7 @@
 
 namespace xtp::utp {
 
-class UtpEngine final : public ControlledTransport, private Acceptor {
+class UtpEngine final : public EngineBase, private Acceptor {
  public:
   // 32 random bytes: connection ids, sequence numbers, proofs of address.
   struct Seed {
@@ -34,63 +33,49 @@ class UtpEngine final : public ControlledTransport, private Acceptor {
             const Guards& guards = Guards());
   ~UtpEngine() override;
 
-  // ControlledTransport.
-  void Listen(uint32_t request, uint32_t listener, const Endpoint& local,
-              uint32_t accept, uint64_t now_us) override;
-  void Unlisten(uint32_t request, uint32_t listener, uint64_t now_us) override;
-  void Accept(uint32_t listener, uint32_t count, uint64_t now_us) override;
-  void Dial(uint32_t request, uint32_t connection, const Endpoint& to,
-            uint32_t timeout_ms, uint64_t now_us) override;
-  void Close(uint32_t request, uint32_t connection, bool abort, uint32_t code,
-             uint64_t now_us) override;
-  void Stats(uint32_t request, uint32_t connection, uint64_t now_us) override;
-
   // Transport.
   void OnDatagram(SocketId socket, const uint8_t* data, size_t length,
                   const Endpoint& from, uint64_t now_us) override;
   void OnIcmpError(SocketId socket, const uint8_t* payload, size_t length,
                    const Endpoint& to, int error, uint32_t mtu,
                    uint64_t now_us) override;
-  bool OnStreamOpen(Stream* stream, uint32_t connection, uint32_t kind,
-                    uint64_t now_us) override;
   uint64_t OnRound(uint64_t now_us) override;
   void OnStop(uint64_t now_us) override;
 
   const Counters& counters() const { return shared_.counters; }
   size_t libutp_sockets() const { return shared_.libutp_sockets; }
   size_t connections() const { return connections_.size(); }
-  size_t ports() const { return ports_.size(); }
 
  private:
   bool CanAccept() const override;
   Connection* OnAccept(Port* port, UTPSocket* socket, const Endpoint& peer,
                        const Header& first) override;
 
-  void Reply(uint32_t request, const Status& status,
-             const Endpoint& local = Endpoint());
-  Status CheckDial(uint32_t connection, const Endpoint& to) const;
-  Status BindPort(const Endpoint& local, Port** out);
-  Status PortForDial(const Endpoint& to, Port** out);
-  Port* FindPort(SocketId socket);
-  Port* FindListener(uint32_t listener);
-  Connection* FindConnection(uint32_t id);
+  // EngineBase.
+  Status OpenPort(const Endpoint& local,
+                  std::unique_ptr<PortBase>* out) override;
+  Status StartDial(PortBase* port, uint32_t connection, const Endpoint& to,
+                   uint32_t request, uint32_t timeout_ms) override;
+  Connection* FindConnection(uint32_t id) override;
+  bool InUse(uint32_t id) const override { return connections_.count(id) != 0; }
+  size_t connection_count() const override { return connections_.size(); }
+  std::string ServiceStats() const override;  // in stats.cc
+  void CountDial() override { shared_.counters.dials++; }
+  void CountFailedDial() override { shared_.counters.dials_failed++; }
+
+  Port* FindPort(SocketId socket) {
+    return static_cast<Port*>(EngineBase::FindPort(socket));
+  }
   void OnPathMtu(Port* port, const uint8_t* payload, size_t length,
                  const Endpoint& to, uint32_t mtu);
   void RunTimers();
   void ServiceDirty();
   void DeleteFinished();
-  uint64_t CloseUnusedPorts();
-  std::string ServiceStats() const;
 
   Shared shared_;
-  std::map<SocketId, std::unique_ptr<Port>> ports_;
-  Port* last_port_ = nullptr;  // of FindPort
   std::unordered_map<uint32_t, std::unique_ptr<Connection>> connections_;
   std::vector<Connection*> servicing_;
   uint32_t next_inbound_id_ = 2;  // even; 0 once all are used
-  // Shared by all dials that no listening socket suits, by family.
-  SocketId dial_socket_v4_ = 0;
-  SocketId dial_socket_v6_ = 0;
   uint64_t next_shrink_us_ = 0;
   bool stopped_ = false;
 };

@@ -12,25 +12,12 @@
 namespace xtp::utp {
 namespace {
 
-// A dial socket without connections goes away after this long: the answers to
-// late packets of its last connections (time_wait.h) go with it.
-constexpr uint64_t kKeepDialSocketUs = 30 * 1000 * 1000;
 constexpr uint64_t kShrinkUs = 5 * 1000 * 1000;
 
 constexpr uint32_t kMinPayload = 576;     // libutp assumes that this fits
 constexpr uint32_t kMaxSaneMtu = 0x1fff;  // beyond, libutp guesses instead
 
 }  // namespace
-
-Port* UtpEngine::FindPort(SocketId socket) {
-  if (last_port_ != nullptr && last_port_->socket() == socket) {
-    return last_port_;
-  }
-  const auto found = ports_.find(socket);
-  if (found == ports_.end()) return nullptr;
-  last_port_ = found->second.get();
-  return last_port_;
-}
 
 void UtpEngine::OnDatagram(SocketId socket, const uint8_t* data, size_t length,
                            const Endpoint& from, uint64_t now_us) {
@@ -96,8 +83,8 @@ uint64_t UtpEngine::OnRound(uint64_t now_us) {
   for (int i = 0; i < 3; i++) {
     ServiceDirty();
     next = kNever;
-    for (const auto& [id, port] : ports_) {
-      next = std::min(next, port->EndRound());
+    for (const auto& [id, port] : port_map()) {
+      next = std::min(next, static_cast<Port*>(port.get())->EndRound());
     }
     if (shared_.dirty.empty()) break;
   }
@@ -139,30 +126,6 @@ void UtpEngine::DeleteFinished() {
   shared_.finished.clear();
 }
 
-// Returns when to look again.
-uint64_t UtpEngine::CloseUnusedPorts() {
-  uint64_t next = kNever;
-  for (auto it = ports_.begin(); it != ports_.end();) {
-    Port* const port = it->second.get();
-    const SocketId id = it->first;
-    ++it;
-    if (port->in_use()) continue;
-    const bool dials = id == dial_socket_v4_ || id == dial_socket_v6_;
-    const uint64_t until =
-        port->unused_since_us() + (dials ? kKeepDialSocketUs : 0);
-    if (shared_.now_us < until) {
-      next = std::min(next, until);
-      continue;
-    }
-    if (id == dial_socket_v4_) dial_socket_v4_ = 0;
-    if (id == dial_socket_v6_) dial_socket_v6_ = 0;
-    last_port_ = nullptr;
-    ports_.erase(id);
-    shared_.host->CloseSocket(id);
-  }
-  return next;
-}
-
 void UtpEngine::OnStop(uint64_t now_us) {
   if (stopped_) return;
   shared_.now_us = now_us;
@@ -173,12 +136,7 @@ void UtpEngine::OnStop(uint64_t now_us) {
   shared_.dirty.clear();
   shared_.finished.clear();
   connections_.clear();
-  last_port_ = nullptr;
-  while (!ports_.empty()) {
-    const SocketId id = ports_.begin()->first;
-    ports_.erase(ports_.begin());
-    shared_.host->CloseSocket(id);
-  }
+  CloseAllPorts();
 }
 
 }  // namespace xtp::utp

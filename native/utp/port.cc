@@ -27,15 +27,6 @@ constexpr uint16_t kUnusableSynId = 0xffff;
 
 }  // namespace
 
-void Port::StartListening(uint32_t listener, uint32_t credit) {
-  listener_ = listener;
-  credit_ = credit;
-}
-
-void Port::AddCredit(uint32_t count) {
-  credit_ = count > UINT32_MAX - credit_ ? UINT32_MAX : credit_ + count;
-}
-
 void Port::OnDatagram(const uint8_t* data, size_t length,
                       const Endpoint& from) {
   shared_->counters.datagrams_in++;
@@ -112,12 +103,12 @@ void Port::DeliverHeld(Connection* connection, const Packet& packet) {
 void Port::OnSyn(const Packet& packet, const Endpoint& from) {
   const Header& syn = packet.header;
   shared_->counters.syns++;
-  if (listener_ == 0 || syn.connection_id == kUnusableSynId) {
+  if (listener() == 0 || syn.connection_id == kUnusableSynId) {
     SendResetTo(syn, from);
     return;
   }
   // No room: say nothing, the dialer tries again.
-  if (credit_ == 0 || !acceptor_->CanAccept()) {
+  if (credit() == 0 || !acceptor_->CanAccept()) {
     shared_->counters.syns_dropped++;
     return;
   }
@@ -166,7 +157,7 @@ void Port::OnStranger(const Packet& packet, const PeerKey& key,
   const Header& header = packet.header;
   SynGuard::Proof proof;
   auto verdict = SynGuard::Verdict::kStranger;
-  if (listener_ != 0) {
+  if (listener() != 0) {
     verdict = shared_->syn_guard.Check(key, header, shared_->now_us, &proof);
   }
   const TimeWait::Entry* old = time_wait_.Find(key);
@@ -180,7 +171,7 @@ void Port::OnStranger(const Packet& packet, const PeerKey& key,
   switch (verdict) {
     case SynGuard::Verdict::kProven:
       // Without credit: silence. The dialer's data comes again.
-      if (credit_ > 0 && acceptor_->CanAccept()) {
+      if (credit() > 0 && acceptor_->CanAccept()) {
         Accept(packet, key, proof, from);
       }
       return;
@@ -263,7 +254,7 @@ void Port::SendHeader(const Header& header, const Endpoint& to) {
   BuildHeader(stamped, bytes);
   if (header.type == PacketType::kReset) shared_->counters.resets_sent++;
   shared_->counters.datagrams_out++;
-  shared_->host->SendDatagram(socket_, bytes, sizeof bytes, to);
+  shared_->host->SendDatagram(socket(), bytes, sizeof bytes, to);
 }
 
 // Nobody acknowledges a RST, and a peer that has nothing to send would not ask.
@@ -300,12 +291,13 @@ void Port::InjectReset(uint16_t receive_id, const Endpoint& peer) {
 
 void Port::Register(const PeerKey& key, Connection* connection) {
   connections_[key] = connection;
+  Hold();
 }
 
 void Port::Unregister(const PeerKey& key, const TimeWait::Entry& entry) {
   connections_.erase(key);
   last_found_ = nullptr;
-  unused_since_us_ = shared_->now_us;
+  Drop(shared_->now_us);
   if (shared_->guards.time_wait) time_wait_.Add(key, entry, shared_->now_us);
 }
 

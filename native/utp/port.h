@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "common/endpoint.h"
+#include "common/engine_base.h"
 #include "common/transport.h"
 #include "utp/packet.h"
 #include "utp/peer_key.h"
@@ -38,22 +39,10 @@ class Acceptor {
                                const Endpoint& peer, const Header& first) = 0;
 };
 
-class Port {
+class Port final : public PortBase {
  public:
   Port(Shared* shared, Acceptor* acceptor, SocketId socket);
-  ~Port();
-  Port(const Port&) = delete;
-  Port& operator=(const Port&) = delete;
-
-  SocketId socket() const { return socket_; }
-  const Endpoint& local() const { return local_; }
-
-  // Accepting. Listener 0 is none.
-  uint32_t listener() const { return listener_; }
-  void StartListening(uint32_t listener, uint32_t credit);
-  void StopListening() { listener_ = 0; }
-  void AddCredit(uint32_t count);
-  void TakeCredit() { credit_--; }
+  ~Port() override;
 
   void OnDatagram(const uint8_t* data, size_t length, const Endpoint& from);
   // The connection that a packet sent to `to` came from, or null.
@@ -75,9 +64,6 @@ class Port {
   // After all packets and writes of a round: acknowledgements and timers of
   // libutp. Returns when it has to be called next.
   uint64_t EndRound();
-  bool in_use() const { return listener_ != 0 || !connections_.empty(); }
-  size_t connections() const { return connections_.size(); }
-  uint64_t unused_since_us() const { return unused_since_us_; }
 
  private:
   friend struct LibutpCallbacks;
@@ -108,18 +94,12 @@ class Port {
 
   Shared* const shared_;
   Acceptor* const acceptor_;
-  const SocketId socket_;
-  const Endpoint local_;
   struct_utp_context* context_ = nullptr;
-
-  uint32_t listener_ = 0;
-  uint32_t credit_ = 0;
 
   ConnectionMap connections_;
   PeerKey last_key_;  // of last_found_: packets come in bursts from one peer
   Connection* last_found_ = nullptr;
   TimeWait time_wait_;
-  uint64_t unused_since_us_ = 0;
 
   // While libutp runs.
   const Endpoint* peer_ = nullptr;  // of the packet that it processes

@@ -59,7 +59,7 @@ struct LibutpCallbacks {
         connection != nullptr ? &connection->peer() : port->peer_;
     if (to == nullptr) return 0;
     shared->counters.datagrams_out++;
-    shared->host->SendDatagram(port->socket_, a->buf, a->len, *to);
+    shared->host->SendDatagram(port->socket(), a->buf, a->len, *to);
     return 0;
   }
 
@@ -149,11 +149,9 @@ struct LibutpCallbacks {
 };
 
 Port::Port(Shared* shared, Acceptor* acceptor, SocketId socket)
-    : shared_(shared),
+    : PortBase(socket, shared->host->LocalEndpoint(socket), shared->now_us),
+      shared_(shared),
       acceptor_(acceptor),
-      socket_(socket),
-      local_(shared->host->LocalEndpoint(socket)),
-      unused_since_us_(shared->now_us),
       reset_tokens_(kResetBurst),
       reset_tokens_at_us_(shared->now_us),
       scratch_(new uint8_t[kMaxDatagramBytes + Transport::kSlackBytes]) {

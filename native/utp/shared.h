@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "common/engine_base.h"
 #include "common/transport.h"
 #include "utp/guards.h"
 #include "utp/half_open.h"
@@ -14,8 +15,6 @@
 namespace xtp::utp {
 
 class Connection;
-
-constexpr uint64_t kNever = UINT64_MAX;
 
 // Since the start of the engine. Stats reports them by these names.
 struct Counters {

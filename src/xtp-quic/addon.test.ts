@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { hasQuicTls, loadAddon, type Versions } from './addon.ts'
+import { hasQuicTls, loadQuicAddon, type Versions } from './addon.ts'
 
 const NODE: Versions = { node: '24.21.0', openssl: '3.5.8' }
 const OLD: Versions = { node: '22.10.0', openssl: '3.0.15+quic' }
@@ -25,11 +25,11 @@ describe('choice of the addon', () => {
       }
       return dir
     }
-    assert.equal(loadAddon('/p', NODE, load(0)) as unknown, '/p')
+    assert.equal(loadQuicAddon('/p', NODE, load(0)) as unknown, '/p')
     tried.length = 0
-    assert.equal(loadAddon('/p', NODE, load(1)) as unknown, '/p/static')
+    assert.equal(loadQuicAddon('/p', NODE, load(1)) as unknown, '/p/static')
     tried.length = 0
-    assert.equal(loadAddon('/p', OLD, load(0)) as unknown, '/p/static')
+    assert.equal(loadQuicAddon('/p', OLD, load(0)) as unknown, '/p/static')
     assert.deepEqual(tried, ['/p/static'])
   })
 
@@ -38,11 +38,11 @@ describe('choice of the addon', () => {
       throw new Error('No native build was found\nmore')
     }
     assert.throws(
-      () => loadAddon('/p', NODE, load),
+      () => loadQuicAddon('/p', NODE, load),
       /looked into \/p\/prebuilds\/.* and \/p\/static\/prebuilds.*No native build was found;.*Reinstall/
     )
     assert.throws(
-      () => loadAddon('/p', OLD, load),
+      () => loadQuicAddon('/p', OLD, load),
       /OpenSSL 3\.0\.15\+quic: looked into \/p\/static\/.*3\.5 or newer/
     )
   })

@@ -1,7 +1,7 @@
-// Child side only: loads the addon that matches this platform and this Node. No parent-side file imports this.
+// Child side only: which addon fits this Node. No parent-side file imports this.
 import path from 'node:path'
-import nodeGypBuild from 'node-gyp-build'
-import type { Binding } from 'xtp/service'
+import { type Binding, type Load, loadAddon } from 'xtp/service'
+import { PROTOCOL } from './protocol.ts'
 
 /** What the addons need to know of the program that loads them: `process.versions`. */
 export interface Versions {
@@ -9,8 +9,6 @@ export interface Versions {
   openssl?: string
   electron?: string
 }
-
-export type Load = (dir: string) => unknown
 
 /**
  * Whether this program exports an OpenSSL that can do TLS for QUIC: 3.5 or newer. Electron has BoringSSL
@@ -27,34 +25,25 @@ export function hasQuicTls({ openssl = '', electron }: Versions): boolean {
  *
  * @throws Error that names the platform, the places looked at and the remedy
  */
-export function loadAddon(
+export function loadQuicAddon(
   packageDir: string,
   versions: Versions = process.versions,
-  load: Load = nodeGypBuild
+  load?: Load
 ): Binding {
   const withStatic = path.join(packageDir, 'static')
-  const dirs = hasQuicTls(versions) ? [packageDir, withStatic] : [withStatic]
-  const failures: string[] = []
-  let cause: unknown
-  for (const dir of dirs) {
-    try {
-      return load(dir) as Binding
-    } catch (error) {
-      cause ??= error
-      failures.push((error as Error).message.split('\n')[0] as string)
-    }
-  }
-  const platform = `${process.platform}-${process.arch}`
-  const places = dirs.map(dir => path.join(dir, 'prebuilds', platform)).join(' and ')
-  throw new Error(
-    `xtp-quic has no addon for ${platform} with Node ${versions.node} and OpenSSL ` +
-      `${versions.openssl ?? 'unknown'}: looked into ${places} (${failures.join('; ')}). ` +
-      (hasQuicTls(versions)
-        ? 'Reinstall xtp-quic without leaving files out; on a platform without a prebuilt addon, build it ' +
-          'from the repository with npm run build (needs a C++17 compiler and cmake).'
-        : 'The addon for this platform uses the OpenSSL of Node, 3.5 or newer: use a Node ≥ 22.20, 24.5 or 26 ' +
+  const usesNodes = hasQuicTls(versions)
+  return loadAddon(
+    {
+      packageName: PROTOCOL.packageName,
+      dirs: usesNodes ? [packageDir, withStatic] : [withStatic],
+      program: `Node ${versions.node} and OpenSSL ${versions.openssl ?? 'unknown'}`,
+      ...(!usesNodes && {
+        remedy:
+          'The addon for this platform uses the OpenSSL of Node, 3.5 or newer: use a Node ≥ 22.20, 24.5 or 26 ' +
           'from nodejs.org, or build the addon that has its own from the repository with ' +
-          'npm run build:static-quic.'),
-    { cause }
+          'npm run build:static-quic.'
+      })
+    },
+    load
   )
 }

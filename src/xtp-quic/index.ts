@@ -21,41 +21,29 @@
  * })
  * ```
  */
-import { fileURLToPath } from 'node:url'
-import {
-  createTransport,
-  type TransportDefinition,
-  type XtpComponents,
-  type XtpInit,
-  type XtpTransport
-} from 'xtp'
-import { QUIC } from './multiaddr.ts'
-import { QUIC_CODE, QUIC_SUFFIX } from './protocol.ts'
-
-export { QUIC } from './multiaddr.ts'
+import { defineTransport, type XtpComponents, type XtpInit, type XtpTransport } from 'xtp'
+import { PROTOCOL } from './protocol.ts'
 
 /** Options of `quic()`. `settings` are those of the addon; all others are of the client. */
 export interface QuicInit extends XtpInit {}
 
-// the sources run without a build of their own, but the service is always the bundled file
-const ENTRY = import.meta.url.endsWith('.ts') ? './dist/service.js' : './service.js'
-
 /** Of the addon (native/quic/settings.h). */
 const DEFAULT_MAX_STREAMS = 256
 
-const definition: TransportDefinition = {
-  name: 'quic',
-  packageName: 'xtp-quic',
-  multiaddrCode: QUIC_CODE,
-  suffix: QUIC_SUFFIX,
-  matcher: QUIC,
-  native: true,
+const { matcher, transport } = defineTransport({
+  ...PROTOCOL,
+  url: import.meta.url,
   // the credit that a peer has for its streams: the smaller one counts
   limitSettings: ({ streams }, { max_streams: own = DEFAULT_MAX_STREAMS }) => ({
     max_streams: Math.min(own, streams || own)
-  }),
-  serviceEntry: fileURLToPath(new URL(ENTRY, import.meta.url))
-}
+  })
+})
+
+/**
+ * Matches QUIC addresses: `/ip4|ip6|dns|dns4|dns6/<host>/udp/<port>/quic-v1`, where a link-local IPv6
+ * address may have its `/ip6zone/<zone>` in front, with an optional `/p2p/<peer id>` at the end.
+ */
+export const QUIC = matcher
 
 /**
  * The transport for libp2p's `transports`. It takes the node's `privateKey` from libp2p.
@@ -63,5 +51,5 @@ const definition: TransportDefinition = {
  * @throws InvalidArgumentError that names the option; UnsupportedError before Node 22
  */
 export function quic(init: QuicInit = {}): (components: XtpComponents) => XtpTransport {
-  return createTransport(definition, init)
+  return transport(init)
 }

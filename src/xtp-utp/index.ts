@@ -21,35 +21,26 @@
  * })
  * ```
  */
-import { fileURLToPath } from 'node:url'
 import {
-  createTransport,
-  type TransportDefinition,
-  XtpClient,
+  defineTransport,
+  type XtpClient,
   type XtpClientComponents,
   type XtpComponents,
   type XtpInit,
   type XtpTransport
 } from 'xtp'
-import { UTP } from './multiaddr.ts'
-import { UTP_CODE, UTP_SUFFIX } from './protocol.ts'
-
-export { UTP } from './multiaddr.ts'
+import { PROTOCOL } from './protocol.ts'
 
 /** Options of `utp()`. `settings` are those of the addon; all others are of the client. */
 export interface UtpInit extends XtpInit {}
 
-// the sources run without a build of their own, but the service is always the bundled file
-const ENTRY = import.meta.url.endsWith('.ts') ? './dist/service.js' : './service.js'
+const { matcher, transport, client } = defineTransport({ ...PROTOCOL, url: import.meta.url })
 
-const definition: TransportDefinition = {
-  name: 'utp',
-  packageName: 'xtp-utp',
-  multiaddrCode: UTP_CODE,
-  suffix: UTP_SUFFIX,
-  matcher: UTP,
-  serviceEntry: fileURLToPath(new URL(ENTRY, import.meta.url))
-}
+/**
+ * Matches uTP addresses: `/ip4|ip6|dns|dns4|dns6/<host>/udp/<port>/utp`, where a link-local IPv6
+ * address may have its `/ip6zone/<zone>` in front, with an optional `/p2p/<peer id>` at the end.
+ */
+export const UTP = matcher
 
 /**
  * The transport for libp2p's `transports`, with encryption and a muxer configured as for TCP.
@@ -57,7 +48,7 @@ const definition: TransportDefinition = {
  * @throws InvalidArgumentError that names the option; UnsupportedError before Node 22
  */
 export function utp(init: UtpInit = {}): (components: XtpComponents) => XtpTransport {
-  return createTransport(definition, init)
+  return transport(init)
 }
 
 /**
@@ -66,5 +57,5 @@ export function utp(init: UtpInit = {}): (components: XtpComponents) => XtpTrans
  * @throws InvalidArgumentError that names the option; UnsupportedError before Node 22
  */
 export function utpClient(init: UtpInit = {}, components: XtpClientComponents = {}): XtpClient {
-  return new XtpClient(definition, init, components)
+  return client(init, components)
 }

@@ -3,7 +3,7 @@
  *
  * The client of XTP, eXternal Transports Protocol: gives js-libp2p transports whose network code runs
  * in a process of its own. Applications install a transport package, such as `xtp-utp`; transport
- * packages are made of `createTransport`.
+ * packages are made of `defineTransport`.
  */
 export * from './client/index.ts'
 export {

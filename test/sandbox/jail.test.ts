@@ -490,8 +490,9 @@ for (const uid of RUNNERS) {
           )
         }
         assert.equal(jail.events.filter(line => /^(failed|exit) /.test(line)).length, 60)
+        // what was cancelled is told before it is dead
         await until('descriptors of the jail', () => openFds(jail.pid) <= before)
-        assert.deepEqual(processesBelow(jail.pid), [])
+        await until('processes of the jail', () => processesBelow(jail.pid).length === 0)
       })
     })
   }

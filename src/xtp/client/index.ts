@@ -7,6 +7,11 @@ export {
   type XtpDialOptions
 } from './client.ts'
 export { XtpConnection } from './connection.ts'
+export {
+  type DefinedTransport,
+  defineTransport,
+  type TransportPackage
+} from './define-transport.ts'
 export type { RestartPolicy, TransportDefinition, XtpInit } from './definition.ts'
 export type { Limits, LimitsInit } from './limits.ts'
 export { type ListenerOptions, XtpListener } from './listener.ts'

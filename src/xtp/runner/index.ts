@@ -25,3 +25,4 @@ export {
   SandboxRunner,
   type SandboxRunnerInit
 } from './sandbox.ts'
+export { serviceFile } from './service-file.ts'

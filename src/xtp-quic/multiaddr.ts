@@ -1,9 +1,0 @@
-import type { MultiaddrMatcher } from '@multiformats/multiaddr-matcher'
-import { udpMatcher } from 'xtp'
-import { QUIC_CODE } from './protocol.ts'
-
-/**
- * Matches QUIC addresses: `/ip4|ip6|dns|dns4|dns6/<host>/udp/<port>/quic-v1`, where a link-local IPv6
- * address may have its `/ip6zone/<zone>` in front, with an optional `/p2p/<peer id>` at the end.
- */
-export const QUIC: MultiaddrMatcher = udpMatcher(QUIC_CODE)

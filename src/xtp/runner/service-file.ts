@@ -1,0 +1,11 @@
+// Where the service program of a transport package is.
+import { fileURLToPath } from 'node:url'
+
+/**
+ * Absolute path of the bundled `dist/service.js` of the package whose `index` has this `import.meta.url`. The
+ * sources run without a build of their own, but the service is always the bundled file.
+ */
+export function serviceFile(indexUrl: string): string {
+  const entry = indexUrl.endsWith('.ts') ? './dist/service.js' : './service.js'
+  return fileURLToPath(new URL(entry, indexUrl))
+}
