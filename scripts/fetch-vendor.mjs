@@ -4,7 +4,7 @@ import { execFileSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import fs from 'node:fs'
 import path from 'node:path'
-import { TRANSPORTS } from './transports.mjs'
+import { missingHere, TRANSPORTS } from './transports.mjs'
 
 const root = path.resolve(import.meta.dirname, '..')
 const cache = path.join(root, '.cache/vendor')
@@ -46,10 +46,10 @@ function download(url, file) {
 }
 
 /**
- * Asks apt for a Debian source package, from the mirror that this machine uses, with lists and a cache of
- * its own: nothing of the system changes. Returns the path of the upstream archive.
+ * Asks apt for a Debian package, of sources or binary, from the mirror that this machine uses, with lists and a
+ * cache of its own: nothing of the system changes. Returns the path of the upstream archive, or of the package.
  */
-function fromDebian({ source, suite, version }, into) {
+function fromDebian({ source, binary, architecture, suite, version }, into) {
   const dir = name => {
     const made = path.join(into, 'apt', name)
     fs.mkdirSync(path.join(made, 'partial'), { recursive: true })
@@ -67,13 +67,20 @@ function fromDebian({ source, suite, version }, into) {
     'Dir::Cache': dir('cache'),
     'Dir::Cache::Archives': dir('archives'),
     'Dir::Etc::SourceList': sources,
-    'Dir::Etc::SourceParts': '/dev/null'
+    'Dir::Etc::SourceParts': '/dev/null',
+    ...(binary !== undefined && {
+      'APT::Architecture': architecture,
+      'Dir::State::Status': '/dev/null'
+    })
   }).flatMap(([name, value]) => ['-o', `${name}=${value}`])
-  fs.writeFileSync(sources, `deb-src ${mirror} ${suite} main\n`)
+  fs.writeFileSync(sources, `${binary === undefined ? 'deb-src' : 'deb'} ${mirror} ${suite} main\n`)
   execFileSync('apt-get', [...options, 'update'], quiet)
-  const wanted = version === undefined ? source : `${source}=${version}`
-  execFileSync('apt-get', [...options, 'source', '--download-only', wanted], quiet)
-  const archive = fs.readdirSync(into).find(name => /\.orig\.tar\.[a-z0-9]+$/.test(name))
+  const name = source ?? binary
+  const wanted = version === undefined ? name : `${name}=${version}`
+  const get = binary === undefined ? ['source', '--download-only'] : ['download']
+  execFileSync('apt-get', [...options, ...get, wanted], quiet)
+  const kind = binary === undefined ? /\.orig\.tar\.[a-z0-9]+$/ : /\.deb$/
+  const archive = fs.readdirSync(into).find(file => kind.test(file))
   if (archive === undefined) {
     throw new Error(`${wanted} has no upstream archive`)
   }
@@ -105,13 +112,19 @@ function fetchFromArchives(name, recipe, work) {
     fs.copyFileSync(kept, got)
     return { archive: got, pinned: true }
   }
-  console.log(`vendor: fetching ${name} ${version} from its upstream release`)
-  if (download(release, got)) {
-    return { archive: got, pinned: true }
-  }
-  console.log(`vendor: not there; fetching it through apt from Debian ${debian.suite}`)
   const failures = []
-  for (const wanted of [debian.version, undefined]) {
+  if (release !== undefined) {
+    console.log(`vendor: fetching ${name} ${version} from its upstream release`)
+    if (download(release, got)) {
+      return { archive: got, pinned: true }
+    }
+    failures.push(`${release} cannot be had`)
+  }
+  console.log(`vendor: fetching ${name} ${version} through apt from Debian ${debian.suite}`)
+  // a newer one of the distribution's will do where it is said to be compatible
+  for (const wanted of debian.compatible === undefined
+    ? [debian.version]
+    : [debian.version, undefined]) {
     try {
       const found = fromDebian({ ...debian, version: wanted }, work)
       const pinned = wanted !== undefined
@@ -131,9 +144,22 @@ function fetchFromArchives(name, recipe, work) {
     }
   }
   throw new Error(
-    `cannot fetch ${archive} for ${name}: neither ${release} nor Debian's source package can be had ` +
-      `(${failures.join('; ')}). Put the file into ${archives} and try again.`
+    `cannot fetch ${archive} for ${name}: ${failures.join('; ')}. It needs apt of Debian or a derivative, or ` +
+      `the file itself: put it into ${archives} and try again (vendor/${name}/README.md).`
   )
+}
+
+/** Unpacks what tar can read, or a Debian package, which is an `ar` archive of such. */
+function unpack(archive, into) {
+  if (!archive.endsWith('.deb')) {
+    execFileSync('tar', ['-xf', archive, '-C', into])
+    return
+  }
+  const members = execFileSync('ar', ['t', archive], { encoding: 'utf8' }).split('\n')
+  const data = members.find(name => name.startsWith('data.tar'))
+  const file = path.join(into, '..', data)
+  fs.writeFileSync(file, execFileSync('ar', ['p', archive, data], { maxBuffer: 2 ** 30 }))
+  execFileSync('tar', ['-xf', file, '-C', into])
 }
 
 /** Makes the folder .cache/vendor/<name> hold what vendor/<name>/recipe.json pins. */
@@ -145,6 +171,10 @@ export function fetchVendor(name) {
     return target
   }
 
+  const reason = missingHere(name)
+  if (reason !== undefined) {
+    throw new Error(reason)
+  }
   fs.mkdirSync(cache, { recursive: true })
   const work = fs.mkdtempSync(path.join(cache, `${name}-`))
   try {
@@ -155,7 +185,7 @@ export function fetchVendor(name) {
     }
     const into = path.join(work, 'unpacked')
     fs.mkdirSync(into)
-    execFileSync('tar', ['-xf', archive, '-C', into])
+    unpack(archive, into)
     const folder = pinned ? recipe.folder : fs.readdirSync(into)[0]
     const unpacked = path.join(into, folder)
     for (const file of recipe.licences) {
