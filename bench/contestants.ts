@@ -62,14 +62,23 @@ function fromMessageStream(stream: MessageStream & { closeWrite?(): unknown }): 
   return duplex
 }
 
-type Kind = 'tcp' | 'utp' | 'quic' | 'quinn'
+type Kind = 'tcp' | 'utp' | 'quic' | 'quic-bbr' | 'quinn'
 
-const TRANSPORTS = { tcp: () => tcp(), utp: () => utp(), quic: () => quic(), quinn: () => quinn() }
+const TRANSPORTS = {
+  tcp: () => tcp(),
+  utp: () => utp(),
+  quic: () => quic(),
+  'quic-bbr': () => quic({ settings: { congestion: 1 } }),
+  quinn: () => quinn()
+}
+/** Where servers of libp2p listen. */
+const HOST = process.env.XTP_BENCH_HOST ?? '127.0.0.1'
 const LISTEN: Record<Kind, string> = {
-  tcp: '/ip4/127.0.0.1/tcp/0',
-  utp: '/ip4/127.0.0.1/udp/0/utp',
-  quic: '/ip4/127.0.0.1/udp/0/quic-v1',
-  quinn: '/ip4/127.0.0.1/udp/0/quic-v1'
+  tcp: `/ip4/${HOST}/tcp/0`,
+  utp: `/ip4/${HOST}/udp/0/utp`,
+  quic: `/ip4/${HOST}/udp/0/quic-v1`,
+  'quic-bbr': `/ip4/${HOST}/udp/0/quic-v1`,
+  quinn: `/ip4/${HOST}/udp/0/quic-v1`
 }
 
 async function libp2pNode(kind: Kind, listen: string[]): Promise<Libp2p> {
@@ -265,3 +274,12 @@ export const contestants: Record<string, Contestant> = {
 export const levelContestants: Record<string, Contestant> = Object.fromEntries(
   LEVELS.map(level => [`xtp-utp-raw@${level}`, xtpRaw(level, level)])
 )
+
+/** On other networks than loopback, for `--networks`. */
+export const networkContestants: Record<string, Contestant> = {
+  'libp2p-xtp-utp': contestants['libp2p-xtp-utp'] as Contestant,
+  'libp2p-xtp-quic': contestants['libp2p-xtp-quic'] as Contestant,
+  'libp2p-xtp-quic-bbr': libp2p('quic-bbr', 'xtp-quic, BBR'),
+  'libp2p-tcp': contestants['libp2p-tcp'] as Contestant,
+  'libp2p-quinn': contestants['libp2p-quinn'] as Contestant
+}

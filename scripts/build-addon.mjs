@@ -2,7 +2,7 @@
 // looks. prebuildify drives cmake-js, which finds the headers in the package node-api-headers.
 import fs from 'node:fs'
 import path from 'node:path'
-import { fetchVendor } from './fetch-vendor.mjs'
+import { deviation, fetchVendor } from './fetch-vendor.mjs'
 import { bin, Failure, files, fingerprint, has, root, run, unlessFresh } from './run.mjs'
 import { TRANSPORTS } from './transports.mjs'
 
@@ -69,14 +69,14 @@ export async function runLogged(label, command, args, options = {}) {
 
 export async function buildAddon(name) {
   const vendor = TRANSPORTS[name]
+  fetchVendor(vendor)
   await unlessFresh(
     `building the addon of ${name}`,
     `addon-${name}`,
-    fingerprint(addonSources(name)),
+    fingerprint(addonSources(name), deviation(vendor)),
     [addonFile(name)],
     async () => {
       checkTools()
-      fetchVendor(vendor)
       const dir = path.join(root, 'src', name)
       fs.rmSync(path.join(dir, 'prebuilds'), { recursive: true, force: true })
       await runLogged(

@@ -4,7 +4,7 @@ import fs from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
 import { addonFile, addonSources, checkTools, copyLicence, runLogged } from './build-addon.mjs'
-import { fetchVendor } from './fetch-vendor.mjs'
+import { deviation, fetchVendor } from './fetch-vendor.mjs'
 import { bin, Failure, fingerprint, has, isFresh, main, root, unlessFresh } from './run.mjs'
 import { ensureInstalled } from './setup.mjs'
 
@@ -16,7 +16,8 @@ const STAMP = 'static-quic'
 const RECIPE = 'vendor/libopenssl/recipe.json'
 const jobs = process.env.CMAKE_BUILD_PARALLEL_LEVEL ?? String(os.cpus().length)
 
-const print = () => fingerprint([...addonSources(NAME), RECIPE])
+const print = () =>
+  fingerprint([...addonSources(NAME), RECIPE], deviation('libquic') + deviation('libopenssl'))
 
 /** Why tests of the static variant cannot run here; undefined: they can. */
 export function staticQuicMissing() {
@@ -27,10 +28,11 @@ export function staticQuicMissing() {
 
 async function buildOpenSsl() {
   const recipe = JSON.parse(fs.readFileSync(path.join(root, RECIPE)))
+  const sources = fetchVendor('libopenssl')
   await unlessFresh(
     `building OpenSSL ${recipe.version}`,
     'openssl',
-    fingerprint([RECIPE]),
+    fingerprint([RECIPE], deviation('libopenssl')),
     [`${OPENSSL_DIR}/lib/libssl.a`],
     async () => {
       if (!has('perl') || !has('make')) {
@@ -38,7 +40,6 @@ async function buildOpenSsl() {
           'building OpenSSL needs perl and make. On Debian and Ubuntu: apt install perl make'
         )
       }
-      const sources = fetchVendor('libopenssl')
       const target = path.join(root, OPENSSL_DIR)
       const cwd = path.join(root, 'build/openssl')
       for (const dir of [target, cwd]) {
@@ -61,8 +62,8 @@ async function buildOpenSsl() {
 export async function buildStaticQuic() {
   checkTools()
   await buildOpenSsl()
+  fetchVendor('libquic')
   await unlessFresh(`building the static addon of ${NAME}`, STAMP, print(), [ADDON], async () => {
-    fetchVendor('libquic')
     const build = path.join(root, 'build/static-quic')
     await runLogged('static-quic', bin('cmake-js'), [
       ...['rebuild', '--directory', root, '--out', build, '--config', 'Release'],

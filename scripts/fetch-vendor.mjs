@@ -10,6 +10,12 @@ const root = path.resolve(import.meta.dirname, '..')
 const cache = path.join(root, '.cache/vendor')
 /** Where archives may lie that need not be fetched. */
 const archives = process.env.XTP_VENDOR_CACHE ?? cache
+const recipes = path.join(root, 'vendor')
+/** How a stamp begins where the archive is not the pinned one. */
+const UNPINNED = 'unpinned '
+
+const integrityOf = (file, algorithm) =>
+  `${algorithm}-${createHash(algorithm).update(fs.readFileSync(file)).digest('base64')}`
 
 /** Packs an npm package without installing it; returns the path of the tarball. */
 function packFromNpm(spec, into) {
@@ -21,12 +27,11 @@ function packFromNpm(spec, into) {
 }
 
 function verify(file, integrity) {
-  const [algorithm, expected] = integrity.split(/-(.*)/s)
-  const actual = createHash(algorithm).update(fs.readFileSync(file)).digest('base64')
-  if (actual !== expected) {
+  const actual = integrityOf(file, integrity.split('-')[0])
+  if (actual !== integrity) {
     fs.rmSync(file)
     throw new Error(
-      `${path.basename(file)} has ${algorithm}-${actual}, but vendor/ pins ${integrity}. ` +
+      `${path.basename(file)} has ${actual}, but vendor/ pins ${integrity}. ` +
         'The download was removed; try again, and if it happens again do not build.'
     )
   }
@@ -73,16 +78,17 @@ function fromDebian({ source, binary, architecture, suite, version }, into) {
       'Dir::State::Status': '/dev/null'
     })
   }).flatMap(([name, value]) => ['-o', `${name}=${value}`])
-  fs.writeFileSync(sources, `${binary === undefined ? 'deb-src' : 'deb'} ${mirror} ${suite} main\n`)
+  const isSource = binary === undefined
+  fs.writeFileSync(sources, `${isSource ? 'deb-src' : 'deb'} ${mirror} ${suite} main\n`)
   execFileSync('apt-get', [...options, 'update'], quiet)
   const name = source ?? binary
   const wanted = version === undefined ? name : `${name}=${version}`
-  const get = binary === undefined ? ['source', '--download-only'] : ['download']
+  const get = isSource ? ['source', '--download-only'] : ['download']
   execFileSync('apt-get', [...options, ...get, wanted], quiet)
-  const kind = binary === undefined ? /\.orig\.tar\.[a-z0-9]+$/ : /\.deb$/
+  const kind = isSource ? /\.orig\.tar\.[a-z0-9]+$/ : /\.deb$/
   const archive = fs.readdirSync(into).find(file => kind.test(file))
   if (archive === undefined) {
-    throw new Error(`${wanted} has no upstream archive`)
+    throw new Error(`${wanted} has no ${isSource ? 'upstream archive' : 'package'}`)
   }
   return path.join(into, archive)
 }
@@ -92,7 +98,7 @@ function fetchFromNpm(name, recipe, work) {
   const spec = `${recipe.npm}@${recipe.version}`
   console.log(`vendor: fetching ${name} from ${spec}`)
   try {
-    return { archive: packFromNpm(spec, work), pinned: true }
+    return { archive: packFromNpm(spec, work) }
   } catch (cause) {
     throw new Error(
       `cannot fetch ${spec} for ${name}: is the package registry reachable? ` +
@@ -102,50 +108,48 @@ function fetchFromNpm(name, recipe, work) {
   }
 }
 
-/** From the first of several places that has it: an archive leaves a distribution when a newer one comes. */
-function fetchFromArchives(name, recipe, work) {
+/**
+ * From the first of several places that has it: an archive leaves a distribution when a newer one comes. The last
+ * place gives that newer one, with its version; `others` says whether that will do.
+ */
+function fetchFromArchives(name, recipe, work, { from, others }) {
   const { archive, version, release, debian } = recipe
-  const kept = path.join(archives, archive)
+  const kept = path.join(from, archive)
   const got = path.join(work, archive)
   if (fs.existsSync(kept)) {
     console.log(`vendor: ${name} from ${kept}`)
     fs.copyFileSync(kept, got)
-    return { archive: got, pinned: true }
+    return { archive: got }
   }
   const failures = []
   if (release !== undefined) {
     console.log(`vendor: fetching ${name} ${version} from its upstream release`)
     if (download(release, got)) {
-      return { archive: got, pinned: true }
+      return { archive: got }
     }
     failures.push(`${release} cannot be had`)
   }
   console.log(`vendor: fetching ${name} ${version} through apt from Debian ${debian.suite}`)
   // a newer one of the distribution's will do where it is said to be compatible
-  for (const wanted of debian.compatible === undefined
-    ? [debian.version]
-    : [debian.version, undefined]) {
+  const newer = others && debian.compatible !== undefined
+  for (const wanted of newer ? [debian.version, undefined] : [debian.version]) {
     try {
       const found = fromDebian({ ...debian, version: wanted }, work)
-      const pinned = wanted !== undefined
-      if (!pinned) {
-        const newest = path.basename(found).match(/_([^_]+)\.orig/)?.[1] ?? ''
-        if (!newest.startsWith(debian.compatible)) {
-          throw new Error(`${newest} is not compatible with ${version}`)
-        }
-        console.warn(
-          `vendor: WARNING: ${name} ${version} is in none of the places that ${`vendor/${name}`} names. ` +
-            `Building with ${newest} instead: verified by apt's signatures, not by the pinned hash.`
-        )
+      if (wanted !== undefined) {
+        return { archive: found }
       }
-      return { archive: found, pinned }
+      const newest = path.basename(found).match(/_([^_]+)\.orig/)?.[1] ?? ''
+      if (!newest.startsWith(debian.compatible)) {
+        throw new Error(`${newest} is not compatible with ${version}`)
+      }
+      return { archive: found, instead: newest }
     } catch (error) {
       failures.push(error.message.split('\n')[0])
     }
   }
   throw new Error(
-    `cannot fetch ${archive} for ${name}: ${failures.join('; ')}. It needs apt of Debian or a derivative, or ` +
-      `the file itself: put it into ${archives} and try again (vendor/${name}/README.md).`
+    `cannot fetch ${archive} for ${name}: ${failures.join('; ')}. Put the file into ${from} and try again ` +
+      `(vendor/${name}/README.md).`
   )
 }
 
@@ -162,37 +166,84 @@ function unpack(archive, into) {
   execFileSync('tar', ['-xf', file, '-C', into])
 }
 
-/** Makes the folder .cache/vendor/<name> hold what vendor/<name>/recipe.json pins. */
-export function fetchVendor(name) {
-  const recipe = JSON.parse(fs.readFileSync(path.join(root, 'vendor', name, 'recipe.json'), 'utf8'))
-  const target = path.join(cache, name)
-  const stamp = path.join(target, '.integrity')
-  if (fs.existsSync(stamp) && fs.readFileSync(stamp, 'utf8') === recipe.integrity) {
+function readStamp(folder) {
+  const stamp = path.join(folder, '.integrity')
+  return fs.existsSync(stamp) ? fs.readFileSync(stamp, 'utf8') : ''
+}
+
+/** Of the sources that were fetched: how they deviate from what vendor/ pins; empty: not at all. */
+export function deviation(name, into = cache) {
+  const stamp = readStamp(path.join(into, name))
+  return stamp.startsWith(UNPINNED) ? stamp : ''
+}
+
+function warnOf(name, { version }, installed) {
+  console.warn(
+    `vendor: WARNING: ${name} ${version} is in none of the places that vendor/${name} names. ` +
+      `Building with ${installed}: verified by apt's signatures, not by the pinned hash.`
+  )
+}
+
+/**
+ * Makes the folder .cache/vendor/<name> hold what vendor/<name>/recipe.json pins. Where that is nowhere to be had, it
+ * is what the last place of a recipe gives, which is said each time, and is replaced as soon as that changes.
+ *
+ * @param places - for tests: folders of recipes, of archives, and of what is made
+ */
+export function fetchVendor(name, places = {}) {
+  const { from = archives, into = cache } = places
+  const recipe = JSON.parse(
+    fs.readFileSync(path.join(places.recipes ?? recipes, name, 'recipe.json'), 'utf8')
+  )
+  const target = path.join(into, name)
+  const stamp = readStamp(target)
+  if (stamp === recipe.integrity) {
     return target
   }
+  // of another recipe, it is no substitute
+  const hasOther = stamp.startsWith(UNPINNED) && stamp.endsWith(` for ${recipe.integrity}`)
 
-  const reason = missingHere(name)
+  const reason = missingHere(recipe, name)
   if (reason !== undefined) {
     throw new Error(reason)
   }
-  fs.mkdirSync(cache, { recursive: true })
-  const work = fs.mkdtempSync(path.join(cache, `${name}-`))
+  fs.mkdirSync(into, { recursive: true })
+  const work = fs.mkdtempSync(path.join(into, `${name}-`))
   try {
     const fetchIt = recipe.npm === undefined ? fetchFromArchives : fetchFromNpm
-    const { archive, pinned } = fetchIt(name, recipe, work)
-    if (pinned) {
+    let found
+    try {
+      found = fetchIt(name, recipe, work, { from, others: !hasOther })
+    } catch (error) {
+      if (!hasOther) {
+        throw error
+      }
+      warnOf(name, recipe, stamp)
+      return target
+    }
+    const { archive } = found
+    const isPinned = integrityOf(archive, recipe.integrity.split('-')[0]) === recipe.integrity
+    const instead = isPinned ? undefined : found.instead
+    if (instead === undefined) {
       verify(archive, recipe.integrity)
     }
-    const into = path.join(work, 'unpacked')
-    fs.mkdirSync(into)
-    unpack(archive, into)
-    const folder = pinned ? recipe.folder : fs.readdirSync(into)[0]
-    const unpacked = path.join(into, folder)
+    const unpackedIn = path.join(work, 'unpacked')
+    fs.mkdirSync(unpackedIn)
+    unpack(archive, unpackedIn)
+    const folder = instead === undefined ? recipe.folder : fs.readdirSync(unpackedIn)[0]
+    const unpacked = path.join(unpackedIn, folder)
     for (const file of recipe.licences) {
-      const from = path.join(into, pinned ? file : file.replace(recipe.folder, folder))
-      fs.copyFileSync(from, path.join(unpacked, `LICENCE.${path.basename(file)}`))
+      const licence = path.join(unpackedIn, file.replace(recipe.folder, folder))
+      fs.copyFileSync(licence, path.join(unpacked, `LICENCE.${path.basename(file)}`))
     }
-    fs.writeFileSync(path.join(unpacked, '.integrity'), recipe.integrity)
+    const installed =
+      instead === undefined
+        ? recipe.integrity
+        : `${UNPINNED}${instead} ${integrityOf(archive, 'sha256')} for ${recipe.integrity}`
+    if (instead !== undefined) {
+      warnOf(name, recipe, installed)
+    }
+    fs.writeFileSync(path.join(unpacked, '.integrity'), installed)
     fs.rmSync(target, { recursive: true, force: true })
     fs.renameSync(unpacked, target)
   } finally {

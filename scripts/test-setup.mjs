@@ -3,7 +3,7 @@ import { execFileSync } from 'node:child_process'
 import fs from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
-import { fetchVendor } from './fetch-vendor.mjs'
+import { deviation, fetchVendor } from './fetch-vendor.mjs'
 import { bin, Failure, files, fingerprint, root, run, unlessFresh } from './run.mjs'
 import { TRANSPORTS } from './transports.mjs'
 
@@ -45,42 +45,44 @@ function hasLibtorrent() {
   }
 }
 
-/** Installs the independent uTP peer (libtorrent-rasterbar's Python binding) where it is missing. */
-export async function ensurePeers() {
-  if (hasLibtorrent()) {
-    return
-  }
-  const remedy = 'install it: apt install python3-libtorrent (or your distribution’s package)'
+/** Installs a package of Debian, as root; `why` begins the message where that cannot be done. */
+export async function installDebian(name, why) {
   if (process.platform !== 'linux' || os.userInfo().uid !== 0) {
-    throw new Failure(`the interoperability tests need libtorrent for /usr/bin/python3; ${remedy}`)
+    throw new Failure(`${why}; install it: apt install ${name} (or your distribution’s package)`)
   }
-  console.log('installing python3-libtorrent …')
+  console.log(`installing ${name} …`)
   const quiet = {
     stdio: ['ignore', 'ignore', 'inherit'],
     env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' }
   }
   await run('apt-get', ['update', '-qq'], quiet)
-  await run(
-    'apt-get',
-    ['install', '-y', '-qq', '--no-install-recommends', 'python3-libtorrent'],
-    quiet
-  )
+  await run('apt-get', ['install', '-y', '-qq', '--no-install-recommends', name], quiet)
+}
+
+/** Installs the independent uTP peer (libtorrent-rasterbar's Python binding) where it is missing. */
+export async function ensurePeers() {
+  if (hasLibtorrent()) {
+    return
+  }
+  const why = 'the interoperability tests need libtorrent for /usr/bin/python3'
+  await installDebian('python3-libtorrent', why)
   if (!hasLibtorrent()) {
-    throw new Failure(`libtorrent cannot be imported by /usr/bin/python3; ${remedy}`)
+    throw new Failure(`${why}, which cannot import what apt has installed`)
   }
 }
 
-/** Builds the native tests (and addons) with a sanitizer ('' for none); returns the build folder. */
+/** Builds the native tests (and addons) with a sanitizer ('' for none), last in line for the processor; returns
+ * the build folder. */
 export async function buildNative(sanitizer) {
   for (const library of Object.values(TRANSPORTS)) {
     fetchVendor(library)
   }
   const dir = `build/native${sanitizer && `-${sanitizer}`}`
-  const sources = files(['CMakeLists.txt', 'native', 'vendor', 'spec/vectors'])
+  const sources = files(['CMakeLists.txt', 'native', 'vendor', 'spec/vectors', 'bench/networks'])
   await unlessFresh(
     `building native tests${sanitizer && ` with the ${sanitizer} sanitizer`}`,
     `native-${sanitizer}`,
-    fingerprint(sources),
+    fingerprint(sources, deviation('libutp') + deviation('libquic')),
     [`${dir}/CMakeCache.txt`],
     async () => {
       const quiet = { stdio: ['ignore', 'ignore', 'inherit'] }
@@ -97,7 +99,8 @@ export async function buildNative(sanitizer) {
         ],
         quiet
       )
-      await run('cmake', ['--build', dir, '--parallel', String(os.cpus().length)], quiet)
+      const jobs = String(os.cpus().length)
+      await run('nice', ['-n', '19', 'cmake', '--build', dir, '--parallel', jobs], quiet)
     }
   )
   return dir

@@ -7,6 +7,7 @@ import os from 'node:os'
 import path from 'node:path'
 import { build } from './build.mjs'
 import { buildStaticQuic, staticQuicMissing } from './build-static-quic.mjs'
+import { instructions } from './instructions.mjs'
 import { lint } from './lint.mjs'
 import { bin, env, Failure, files, main, output, root, run } from './run.mjs'
 import {
@@ -30,6 +31,8 @@ const testEnv = {
 }
 // What the allow list of a service does not name kills it: in every suite with real services.
 const strict = { XTP_TEST_STRICT: '1' }
+// What has run before, under other conditions.
+const again = full ? {} : { TEST_TIER: 'again' }
 const totals = { passed: 0, failed: 0, skipped: 0 }
 
 function add({ passed, failed, skipped = 0 }) {
@@ -38,27 +41,42 @@ function add({ passed, failed, skipped = 0 }) {
   totals.skipped += skipped
 }
 
-/** Runs a program, shows its output, and returns exit code and output. */
-function capture(command, args, options = {}) {
+/** Runs a program, shows its output (`late`: when it is over), and returns exit code and output. */
+function capture(command, args, { late = false, ...options } = {}) {
   return new Promise((resolve, reject) => {
     const child = spawn(command, args, {
       cwd: root,
       env: testEnv,
-      stdio: ['ignore', 'pipe', 'inherit'],
+      stdio: ['ignore', 'pipe', late ? 'pipe' : 'inherit'],
       ...options
     })
     let text = ''
+    let errors = ''
     child.stdout.on('data', data => {
       text += data
-      process.stdout.write(data)
+      if (!late) {
+        process.stdout.write(data)
+      }
+    })
+    child.stderr?.on('data', data => {
+      errors += data
     })
     child.on('error', reject)
-    child.on('close', code => resolve({ code, text }))
+    child.on('close', code => {
+      if (late) {
+        process.stdout.write(text)
+        process.stderr.write(errors)
+      }
+      resolve({ code, text })
+    })
   })
 }
 
 /** node --test over TypeScript files, with the sources of the packages unless told otherwise. */
-async function nodeTest(names, { node = bin('node'), source = true, extraEnv = {} } = {}) {
+async function nodeTest(
+  names,
+  { node = bin('node'), source = true, extraEnv = {}, late = false } = {}
+) {
   if (names.length === 0) {
     throw new Failure('a suite found no test files')
   }
@@ -76,7 +94,7 @@ async function nodeTest(names, { node = bin('node'), source = true, extraEnv = {
       `--test-reporter-destination=${counts}`,
       ...names
     ],
-    { env: { ...testEnv, ...extraEnv } }
+    { env: { ...testEnv, ...extraEnv }, late }
   )
   const line = fs.readFileSync(counts, 'utf8').trim().split('\n').at(-1)
   fs.rmSync(path.dirname(counts), { recursive: true })
@@ -89,8 +107,38 @@ async function nodeTest(names, { node = bin('node'), source = true, extraEnv = {
 
 const testFiles = dir => files([dir], name => name.endsWith('.test.ts'))
 
+/** They wait for slow paths and for time to pass most of the time. */
+const WAITING = ['transfer/lossy', 'transfer/quic-idle', 'interop/libtorrent']
+
+/** nodeTest over folders of test/ with real services: what mostly waits runs beside the others. */
+async function services(dirs, options) {
+  const all = dirs.flatMap(dir => testFiles(`test/${dir}`))
+  const waiting = all.filter(name => WAITING.some(part => name.includes(part)))
+  const others = all.filter(name => !waiting.includes(name))
+  const runs = [nodeTest(others, { source: false, ...options })]
+  if (waiting.length > 0) {
+    runs.push(nodeTest(waiting, { source: false, late: true, ...options }))
+  }
+  await Promise.all(runs)
+}
+
+const nativeBuilds = new Map()
+let lastBuild = Promise.resolve()
+
+/** The build of native tests: one after the other, each once, however many suites want it. */
+function native(sanitizer) {
+  let build = nativeBuilds.get(sanitizer)
+  if (build === undefined) {
+    build = lastBuild.then(() => buildNative(sanitizer))
+    nativeBuilds.set(sanitizer, build)
+    // its suites tell
+    lastBuild = build.catch(() => {})
+  }
+  return build
+}
+
 async function ctest(sanitizer) {
-  const dir = await buildNative(sanitizer)
+  const dir = await native(sanitizer)
   const { code, text } = await capture('ctest', [
     '--test-dir',
     dir,
@@ -109,8 +157,6 @@ async function ctest(sanitizer) {
 }
 
 async function mocha(node) {
-  const version = output(node, ['--version'])
-  console.log(`compliance suite on node ${version}`)
   const specs = files(['test/compliance'], name => name.endsWith('.spec.mjs'))
   const { code, text } = await capture(
     node,
@@ -119,8 +165,9 @@ async function mocha(node) {
       ...['--timeout', '60000', '--exit', '--reporter', 'spec'],
       ...specs
     ],
-    { env: { ...testEnv, ...strict } }
+    { env: { ...testEnv, ...strict }, late: true }
   )
+  console.log(`that was the compliance suite on node ${output(node, ['--version'])}`)
   const count = word => Number(text.match(new RegExp(`^\\s*(\\d+) ${word}`, 'm'))?.[1] ?? 0)
   const failed = count('failing')
   add({
@@ -132,21 +179,17 @@ async function mocha(node) {
 
 /** The tests with real services once more, the addon built with ASan and UBSan. */
 async function sanitized() {
-  const dir = await buildNative('address')
+  const dir = await native('address')
   const reports = fs.mkdtempSync(path.join(os.tmpdir(), 'xtp-asan-'))
-  await nodeTest(
-    ['transfer', 'crash', 'fuzz'].flatMap(name => testFiles(`test/${name}`)),
-    {
-      source: false,
-      extraEnv: {
-        TEST_TIER: 'sanitized',
-        XTP_TEST_ADDONS: path.join(root, dir, 'native'),
-        XTP_TEST_PRELOAD: `${output('g++', ['-print-file-name=libasan.so'])}:${output('g++', ['-print-file-name=libubsan.so'])}`,
-        // node itself frees little at its end: leaks are looked for in the native tests
-        XTP_TEST_SANITIZER_OPTIONS: `detect_leaks=0:halt_on_error=1:abort_on_error=1:log_path=${reports}/report`
-      }
+  await services(['transfer', 'crash', 'fuzz'], {
+    extraEnv: {
+      TEST_TIER: 'sanitized',
+      XTP_TEST_ADDONS: path.join(root, dir, 'native'),
+      XTP_TEST_PRELOAD: `${output('g++', ['-print-file-name=libasan.so'])}:${output('g++', ['-print-file-name=libubsan.so'])}`,
+      // node itself frees little at its end: leaks are looked for in the native tests
+      XTP_TEST_SANITIZER_OPTIONS: `detect_leaks=0:halt_on_error=1:abort_on_error=1:log_path=${reports}/report`
     }
-  )
+  })
   const found = fs.readdirSync(reports)
   for (const name of found) {
     console.error(fs.readFileSync(path.join(reports, name), 'utf8').slice(0, 8000))
@@ -161,57 +204,49 @@ const suites = {
   lint: () => lint(),
   unit: () => nodeTest(testFiles('src')),
   conformance: () => nodeTest(testFiles('test/conformance')),
-  native: () => ctest(''),
-  asan: () => ctest('address'),
-  tsan: () => ctest('thread'),
   compliance: async () => {
-    for (const node of runtimes()) {
-      await mocha(node)
-    }
+    await Promise.all(runtimes().map(mocha))
   },
   integration: async () => {
     // hostile peers have an addon of the native tests
-    await buildNative('')
-    await nodeTest(
-      ['transfer', 'crash', 'fuzz', 'leak', 'interop', 'layout', 'errors', 'hostile'].flatMap(dir =>
-        testFiles(`test/${dir}`)
-      ),
-      { source: false, extraEnv: strict }
-    )
+    await native('')
+    await services(['transfer', 'crash', 'fuzz', 'interop', 'layout', 'errors', 'hostile'], {
+      extraEnv: strict
+    })
   },
   sandbox: async () => {
     // the enemy inside is an addon of the native tests
-    await buildNative('')
+    await native('')
     await nodeTest(testFiles('test/sandbox'), { source: false })
   },
+  native: () => ctest(''),
+  instructions: async () => {
+    await native('')
+    add({ passed: await instructions(), failed: 0 })
+  },
+  asan: () => ctest('address'),
+  tsan: () => ctest('thread'),
   strict: async () => {
-    await buildNative('')
+    await native('')
     // V8 and libuv make other system calls in each version; the pinned one has the suite above
-    const dirs = [
-      'transfer',
-      'crash',
-      ...(full ? ['errors', 'leak', 'fuzz', 'interop', 'hostile'] : [])
-    ]
+    const dirs = ['transfer', 'crash', ...(full ? ['errors', 'fuzz', 'interop', 'hostile'] : [])]
     for (const node of runtimes().filter(node => node !== bin('node'))) {
       console.log(`killed for unlisted calls on node ${output(node, ['--version'])}`)
-      await nodeTest(
-        dirs.flatMap(dir => testFiles(`test/${dir}`)),
-        { node, source: false, extraEnv: strict }
-      )
+      await services(dirs, { node, extraEnv: { ...strict, ...again } })
     }
   },
   levels: async () => {
     for (const level of ['L0', 'L2']) {
       console.log(`the sandbox level is ${level}`)
-      await nodeTest(
-        ['transfer', 'crash', 'errors'].flatMap(dir => testFiles(`test/${dir}`)),
-        { source: false, extraEnv: { ...strict, XTP_TEST_SANDBOX_LEVEL: level } }
-      )
+      await services(['transfer', 'crash', 'errors'], {
+        extraEnv: { ...strict, ...again, XTP_TEST_SANDBOX_LEVEL: level }
+      })
     }
   },
   static: async () => {
     const old = oldOpenSslRuntime()
-    const run = (names, node) => nodeTest(names, { node, source: false, extraEnv: strict })
+    const run = (names, node) =>
+      nodeTest(names, { node, source: false, extraEnv: { ...strict, ...again } })
     await run(['test/static/without.test.ts'], old)
     if (full) {
       await buildStaticQuic()
@@ -246,6 +281,16 @@ await main(async () => {
   await ensureRuntimes()
   await ensurePeers()
   await run(bin('node'), ['test/support/counts.ts'], { env: testEnv })
+  // while the suites that follow wait, with what is left of the machine
+  for (const [sanitizer, wanting] of [
+    ['', ['integration', 'sandbox', 'native', 'instructions', 'strict']],
+    ['address', ['asan', 'sanitized']],
+    ['thread', ['tsan']]
+  ]) {
+    if (only === undefined || wanting.some(name => only.includes(name))) {
+      native(sanitizer)
+    }
+  }
   const times = []
   for (const [name, suite] of Object.entries(suites)) {
     if (only !== undefined && !only.includes(name)) {

@@ -141,7 +141,7 @@ napi_value JsLentSocket(napi_env env, napi_callback_info) {
   for (int i = 0; i < 300; i++) {
     const pid_t pid = fork();
     if (pid == 0) {
-      sleep(2);
+      usleep(500 * 1000);
       _exit(0);
     }
     started += pid > 0;

@@ -29,6 +29,7 @@ struct Event {
     kStats,      // answer to a stats request: `text` is "key value\n" lines
     kLog,        // `level`, `text`
     kLinkLost,   // the data link ended (kOk) or broke its rules (`status`)
+    kRefused,    // the handshake of a peer on `listener` failed, with `status`
   };
   Kind kind = Kind::kLog;
   uint32_t request = 0;

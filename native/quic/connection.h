@@ -83,6 +83,13 @@ class Connection final : public ConnectionBase {
   // and full; reserves it.
   uint64_t MoreSendWindow(uint64_t window, uint64_t in_flight);
   void ReturnSendWindow(uint64_t bytes) { extra_send_bytes_ -= bytes; }
+  // How much more than its `window` a peer may send on a stream. It gets as
+  // much more of the connection's, so that other streams have no less.
+  uint64_t MoreReceiveWindow(uint64_t window);
+  void ReturnReceiveWindow(uint64_t bytes) { extra_receive_bytes_ -= bytes; }
+  uint64_t now_us() const { return shared_->now_us; }
+  // UINT64_MAX where none is known.
+  uint64_t MinRttUs() const;
 
  private:
   enum class State {
@@ -167,6 +174,8 @@ class Connection final : public ConnectionBase {
   std::vector<std::pair<int64_t, uint64_t>> to_shut_;  // stream, code
   uint64_t streams_to_return_ = 0;
   uint64_t extra_send_bytes_ = 0;
+  uint64_t extra_receive_bytes_ = 0;
+  uint64_t most_extra_receive_bytes_ = 0;  // so far
 
   // What callbacks noted.
   Status failure_;

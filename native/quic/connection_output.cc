@@ -180,6 +180,31 @@ uint64_t Connection::MoreSendWindow(uint64_t window, uint64_t in_flight) {
   return more;
 }
 
+uint64_t Connection::MoreReceiveWindow(uint64_t window) {
+  const Settings& s = shared_->settings;
+  if (conn_ == nullptr || window >= s.max_receive_window_bytes) return 0;
+  const uint64_t wanted =
+      std::min<uint64_t>(window, s.max_receive_window_bytes - window);
+  const uint64_t left = s.max_extra_receive_bytes > extra_receive_bytes_
+                            ? s.max_extra_receive_bytes - extra_receive_bytes_
+                            : 0;
+  const uint64_t more = std::min(wanted, left);
+  extra_receive_bytes_ += more;
+  // What a stream has left behind, the next one has.
+  if (extra_receive_bytes_ > most_extra_receive_bytes_) {
+    ExtendWindow(extra_receive_bytes_ - most_extra_receive_bytes_);
+    most_extra_receive_bytes_ = extra_receive_bytes_;
+  }
+  return more;
+}
+
+uint64_t Connection::MinRttUs() const {
+  if (conn_ == nullptr) return UINT64_MAX;
+  ngtcp2_conn_info info;
+  ngtcp2_conn_get_conn_info2(conn_, &info);
+  return info.min_rtt == UINT64_MAX ? UINT64_MAX : info.min_rtt / 1000;
+}
+
 bool Connection::AllSent() const {
   if (!ready_.empty() || !blocked_.empty() || !waiting_.empty()) return false;
   for (const QuicStream* stream : streams_) {

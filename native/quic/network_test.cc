@@ -1,5 +1,7 @@
 // What a network does to connections: loss, disorder, other addresses, other
 // sizes, silence.
+#include <cstdio>
+
 #include "quic/testing/sim.h"
 
 namespace xtp::quic {
@@ -47,6 +49,59 @@ TEST(LossOfOneToFivePercent) {
     TransferBothWays(&pair, kMiB, 4);
     CHECK(pair.client->Stat("lost_packets", 1) > 0);
   }
+}
+
+// Seconds that one stream takes over a path without a bottleneck.
+double UploadTime(const Settings& settings, const sim::Link& link,
+                  uint64_t bytes) {
+  Pair pair(settings, 5);
+  pair.sim.link = link;
+  if (!pair.Connect()) {
+    CHECK(!"no connection");
+    return 0;
+  }
+  pair.server->on_stream = [](FakeStream* stream) { stream->Expect(11); };
+  const uint64_t start = pair.sim.now_us;
+  FakeStream* up = pair.client->Open(1);
+  up->SendPattern(11, bytes);
+  up->End();
+  CHECK(pair.sim.Run(600 * kSecond, [&] {
+    return !pair.server->incoming().empty() &&
+           pair.server->incoming()[0]->ended;
+  }));
+  CHECK(pair.server->incoming()[0]->complete(bytes));
+  return static_cast<double>(pair.sim.now_us - start) / kSecond;
+}
+
+// The parent's window alone, here 256 KiB, would allow 5 and 1.3 MB/s.
+TEST(TheParentsWindowDoesNotHoldLongPaths) {
+  for (const uint32_t congestion : {0u, 1u}) {
+    Settings settings;
+    settings.congestion = congestion;
+    sim::Link link;
+    link.delay_us = 25 * kMs;
+    double seconds = UploadTime(settings, link, 64 * kMiB);
+    std::printf("     50 ms: %.1f s\n", seconds);
+    CHECK(seconds < 4);
+    link.delay_us = 100 * kMs;
+    seconds = UploadTime(settings, link, 64 * kMiB);
+    std::printf("     200 ms: %.1f s\n", seconds);
+    CHECK(seconds < 10);
+  }
+}
+
+TEST(BbrDoesNotMindAPercentOfLoss) {
+  sim::Link link;
+  link.delay_us = 25 * kMs;
+  link.loss = 0.01;
+  double seconds[2];
+  for (const uint32_t congestion : {0u, 1u}) {
+    Settings settings;
+    settings.congestion = congestion;
+    seconds[congestion] = UploadTime(settings, link, 16 * kMiB);
+    std::printf("     %.1f s\n", seconds[congestion]);
+  }
+  CHECK(seconds[1] < seconds[0] / 5);
 }
 
 TEST(Reordering) {

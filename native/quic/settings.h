@@ -22,6 +22,11 @@ struct Settings {
   // The same for all streams of a connection, beyond the link's window of
   // each.
   uint32_t max_extra_send_bytes = 16 * 1024 * 1024;
+  // What a peer may send on a stream, and on all streams beyond the parent's
+  // windows, where the path needs more than those. 256 KiB to 64 MiB, and 0 to
+  // 256 MiB.
+  uint32_t max_receive_window_bytes = 8 * 1024 * 1024;
+  uint32_t max_extra_receive_bytes = 8 * 1024 * 1024;
   // Bidirectional streams that a peer may have open. 1 to 4096.
   uint32_t max_streams = 256;
   // 1000 to 600,000.

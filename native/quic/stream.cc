@@ -40,12 +40,17 @@ void QuicStream::OnWritable() { FlushPending(); }
 
 void QuicStream::OnCredit(uint32_t bytes) {
   if (closed_) return;
+  parent_room_ += bytes;
+  parent_window_ =
+      std::max(parent_window_,
+               static_cast<uint64_t>(std::max<int64_t>(parent_room_, 0)));
   if (id_ < 0) {
     early_credit_ += bytes;
     return;
   }
   connection_->ExtendStreamWindow(id_, bytes);
   ReturnWindow(bytes);
+  WidenForPeer(bytes);
 }
 
 void QuicStream::OnReset(uint32_t code) {
@@ -61,6 +66,7 @@ void QuicStream::OnReset(uint32_t code) {
 
 void QuicStream::OnData(const uint8_t* data, size_t length, bool fin) {
   ungranted_ += length;
+  parent_room_ -= static_cast<int64_t>(length);
   if (fin) peer_fin_ = true;
   if (link_ == nullptr) {
     ReturnWindow(ungranted_);
@@ -87,6 +93,10 @@ void QuicStream::FlushPending() {
       if (pending_.capacity() > kKeepPendingBytes) pending_.shrink_to_fit();
       // The connection may wait for it to end.
       connection_->StreamChanged(this);
+    } else if (pending_at_ >= kKeepPendingBytes &&
+               pending_at_ >= pending_bytes()) {
+      pending_.erase(0, pending_at_);
+      pending_at_ = 0;
     }
   }
   EndWriting();
@@ -191,6 +201,24 @@ void QuicStream::WidenIfUseful() {
   link_->Widen(static_cast<uint32_t>(more));
 }
 
+// The same for what the peer may send: where the parent takes in a round trip
+// more than half of the window, the window may be what holds the peer up.
+void QuicStream::WidenForPeer(uint64_t credit) {
+  if (peer_fin_) return;
+  granted_ += credit;
+  const uint64_t round_trip_us = connection_->MinRttUs();
+  const uint64_t elapsed_us = connection_->now_us() - granted_since_us_;
+  if (elapsed_us < round_trip_us) return;
+  const uint64_t window = parent_window_ + extra_window_;
+  const bool useful = granted_ * round_trip_us >= window / 2 * elapsed_us;
+  granted_ = 0;
+  granted_since_us_ = connection_->now_us();
+  if (!useful) return;
+  const uint64_t more = connection_->MoreReceiveWindow(window);
+  extra_window_ += more;
+  if (more > 0) connection_->ExtendStreamWindow(id_, more);
+}
+
 // --- the end
 
 void QuicStream::ReturnWindow(uint64_t bytes) {
@@ -221,6 +249,8 @@ void QuicStream::DropLink() {
   slices_at_ = slices_count_ = 0;
   connection_->ReturnSendWindow(extra_credit_);
   extra_credit_ = 0;
+  connection_->ReturnReceiveWindow(extra_window_);
+  extra_window_ = 0;
   ReturnWindow(ungranted_);
 }
 

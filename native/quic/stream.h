@@ -4,7 +4,8 @@
 // link was read into, unconsumed, until the peer acknowledges them; so the
 // parent's credit follows the acknowledgements. Towards the parent the QUIC
 // window follows the parent's credit; `pending_` holds only what that credit
-// covers and the link has no room for.
+// covers and the link has no room for; on long paths, where that window would
+// be too small, also what the peer may send beyond it.
 #ifndef XTP_QUIC_STREAM_H_
 #define XTP_QUIC_STREAM_H_
 
@@ -89,6 +90,7 @@ class QuicStream final : public StreamHandler {
   void ReturnWindow(uint64_t bytes);
   void ConsumeAll();
   void WidenIfUseful();
+  void WidenForPeer(uint64_t credit);
   void DropLink();
 
   Connection* const connection_;
@@ -112,6 +114,14 @@ class QuicStream final : public StreamHandler {
   bool write_closed_ = false;
   uint64_t ungranted_ = 0;     // received, and the parent has not granted it
   uint64_t early_credit_ = 0;  // granted before the stream was open
+  // What the parent would take now, negative where it has yet to, and the most
+  // that this has been: its window.
+  int64_t parent_room_ = kInitialWindow;
+  uint64_t parent_window_ = kInitialWindow;
+  uint64_t extra_window_ = 0;  // of the peer, beyond the parent's
+  // What the parent has granted, and since when, to know its speed.
+  uint64_t granted_ = 0;
+  uint64_t granted_since_us_ = 0;
 };
 
 }  // namespace xtp::quic

@@ -27,7 +27,17 @@ import { PROTOCOL } from './protocol.ts'
 /** Options of `quic()`. `settings` are those of the addon; all others are of the client. */
 export interface QuicInit extends XtpInit {}
 
-const { matcher, transport } = defineTransport({ ...PROTOCOL, url: import.meta.url })
+/** Of the addon (native/quic/settings.h). */
+const DEFAULT_MAX_STREAMS = 256
+
+const { matcher, transport } = defineTransport({
+  ...PROTOCOL,
+  url: import.meta.url,
+  // the credit that a peer has for its streams: the smaller one counts
+  limitSettings: ({ streams }, { max_streams: own = DEFAULT_MAX_STREAMS }) => ({
+    max_streams: Math.min(own, streams || own)
+  })
+})
 
 /**
  * Matches QUIC addresses: `/ip4|ip6|dns|dns4|dns6/<host>/udp/<port>/quic-v1`, where a link-local IPv6

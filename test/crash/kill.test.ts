@@ -61,7 +61,8 @@ for (const wire of WIRES) {
       inbound = () => {}
       server = await wire.createClient({ restart: RESTART })
       client = await wire.createClient({ restart: RESTART })
-      address = await wire.listen(server, channel => inbound(channel))
+      const listener = await wire.listen(server, channel => inbound(channel))
+      address = listener.getAddrs()[0] as Multiaddr
     })
     afterEach(async () => {
       await client.stop()

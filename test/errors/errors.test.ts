@@ -213,6 +213,26 @@ describe('errors', () => {
     assert.equal(stdout.trim(), 'ERR_XTP_RESOURCE_EXHAUSTED EMFILE 0', stderr)
   })
 
+  it('more listeners than the launcher has places for', async t => {
+    const crowd = createClient()
+    try {
+      const open = () => crowd.createListener({ onConnection() {} }).listen(UTP4)
+      await open()
+      if (crowd.status().sandbox?.level === 'L0') {
+        t.skip('there is no launcher at L0')
+        return
+      }
+      await Promise.all(Array.from({ length: 63 }, open))
+      const error = await rejection(open())
+      assert.ok(isXtpError(error, 'ERR_XTP_RESOURCE_EXHAUSTED'), error.message)
+      assert.equal(error.errno, 'ENFILE')
+      assert.match(error.message, /64 sockets .*close a listener/)
+      assert.doesNotMatch(error.message, /ulimit/)
+    } finally {
+      await crowd.stop()
+    }
+  })
+
   it('a Node that is too old', t => {
     const old = ['/usr/bin/node', '/usr/local/bin/node'].find(file => fs.existsSync(file))
     const version = old && execFileSync(old, ['--version'], { encoding: 'utf8' }).trim()

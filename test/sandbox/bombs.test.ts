@@ -3,11 +3,12 @@ import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import fs from 'node:fs'
 import { after, before, describe, test } from 'node:test'
-import type { XtpClient, XtpConnection, XtpError, XtpInit } from 'xtp'
+import type { Multiaddr } from '@multiformats/multiaddr'
+import type { XtpClient, XtpError, XtpInit } from 'xtp'
 import { type AttackPackage, attackPackage } from '../support/attack-package.ts'
-import { createClient } from '../support/clients.ts'
 import { enemyClient, type Said } from '../support/enemy.ts'
 import { openFds, rss, until } from '../support/processes.ts'
+import { type Channel, WIRES, type Wire } from '../support/wires.ts'
 import { cannotRun } from './must-work.ts'
 
 const BOMBS = ['memory', 'fork', 'descriptors', 'spin', 'segv', 'abort']
@@ -33,13 +34,16 @@ while True:
   spawn('/usr/bin/python3', ['-c', program], { stdio: ['ignore', 'ignore', 'inherit'] })
 }
 
-describe('a service that', { timeout: 120_000 }, () => {
+/** For the tests of one suite. */
+function fixture(wire: Wire) {
   let enemy: AttackPackage
   let dialer: XtpClient
 
   before(async () => {
-    enemy = await attackPackage()
-    dialer = createClient()
+    enemy = await attackPackage(wire)
+    dialer = await wire.createClient()
+    // its service starts now, so that no test counts what that opens
+    await wire.listen(dialer)
   })
   after(async () => {
     await dialer.stop()
@@ -48,6 +52,7 @@ describe('a service that', { timeout: 120_000 }, () => {
 
   const armed = (plan: Record<string, number>, init: XtpInit = {}, onSaid?: (said: Said) => void) =>
     enemyClient(
+      wire,
       enemy.entry,
       {
         settings: plan,
@@ -58,22 +63,26 @@ describe('a service that', { timeout: 120_000 }, () => {
       onSaid ?? (() => {})
     )
 
+  /** Somebody new is served. */
+  async function works(address: Multiaddr | undefined, inbound: Promise<Channel>) {
+    const { connection, stream } = await wire.dial(dialer, address as Multiaddr)
+    stream.send(new Uint8Array(1))
+    await inbound
+    connection.abort(new Error('enough'))
+  }
+
   /** A first start that fails: its error, and that the same client works once the cause is gone. */
   async function failToStart(client: XtpClient, mend: () => void): Promise<XtpError> {
     try {
-      const inbound = Promise.withResolvers<XtpConnection>()
-      const listener = client.createListener({ onConnection: c => inbound.resolve(c) })
+      const inbound = Promise.withResolvers<Channel>()
       let failed: XtpError | undefined
-      await listener.listen('/ip4/127.0.0.1/udp/0/utp').catch(error => {
+      await wire.listen(client).catch(error => {
         failed = error
       })
       assert.ok(failed, 'it started')
       mend()
-      const second = client.createListener({ onConnection: c => inbound.resolve(c) })
-      await second.listen('/ip4/127.0.0.1/udp/0/utp')
-      const out = await dialer.dial(second.getAddrs()[0] as never)
-      await inbound.promise
-      out.abort(new Error('enough'))
+      const listener = await wire.listen(client, inbound.resolve)
+      await works(listener.getAddrs()[0], inbound.promise)
       return failed
     } finally {
       await client.stop()
@@ -87,170 +96,180 @@ describe('a service that', { timeout: 120_000 }, () => {
     try {
       const lost = Promise.withResolvers<XtpError>()
       client.addEventListener('service:lost', ({ detail }) => lost.resolve(detail))
-      const inbound = Promise.withResolvers<XtpConnection>()
-      const listener = client.createListener({ onConnection: c => inbound.resolve(c) })
-      await listener.listen('/ip4/127.0.0.1/udp/0/utp')
+      const inbound = Promise.withResolvers<Channel>()
+      const listener = await wire.listen(client, inbound.resolve)
       const [address] = listener.getAddrs()
       enemy.arm(false)
       const error = await lost.promise
       await until('it listens again', () => client.status().listeners === 1, 10_000)
       assert.deepEqual(listener.getAddrs(), [address])
-      const out = await dialer.dial(address as never)
-      await inbound.promise
-      out.abort(new Error('enough'))
+      await works(address, inbound.promise)
       return error
     } finally {
       await client.stop()
     }
   }
 
-  test('hangs: its heartbeat finds it', async () => {
-    const error = await explode(
-      { test_bomb: BOMBS.indexOf('spin') },
-      { heartbeatIntervalMs: 100, heartbeatTimeoutMs: 500 }
-    )
-    assert.equal(error.code, 'ERR_XTP_SERVICE_LOST')
-    assert.deepEqual(error.details, { thread: 'js' })
-  })
+  return { armed, failToStart, explode, works, enemy: () => enemy }
+}
 
-  test('has a thread for input and output that hangs: told apart from hung JavaScript', async t => {
-    if (process.getuid?.() !== 0) {
-      cannotRun(t, 'only root may stop one thread of another process')
-      return
-    }
-    const client = createClient({
-      restart: { initialDelayMs: 1 },
-      heartbeatIntervalMs: 200,
-      heartbeatTimeoutMs: 2_000
-    })
-    try {
-      const lost = Promise.withResolvers<XtpError>()
-      client.addEventListener('service:lost', ({ detail }) => lost.resolve(detail))
-      const listener = client.createListener({ onConnection: () => {} })
-      await listener.listen('/ip4/127.0.0.1/udp/0/utp')
-      stopThread(client.status().pid as number, 'xtp-io')
-      const error = await lost.promise
-      assert.equal(error.code, 'ERR_XTP_SERVICE_LOST')
-      assert.deepEqual(error.details, { thread: 'io' })
-      await until('it listens again', () => client.status().listeners === 1, 10_000)
-    } finally {
-      await client.stop()
-    }
-  })
+// they wait, most of the time
+describe('a service', { timeout: 120_000, concurrency: WIRES.length }, () => {
+  for (const wire of WIRES) {
+    describe(`of ${wire.name} that`, { concurrency: 1 }, () => {
+      const { armed, enemy, explode, failToStart } = fixture(wire)
 
-  for (const kind of ['segv', 'abort']) {
-    test(`crashes (${kind})`, async () => {
-      const error = await explode({ test_bomb: BOMBS.indexOf(kind) })
-      assert.equal(error.code, 'ERR_XTP_SERVICE_LOST')
-      const { signal } = error as unknown as { signal: string }
-      assert.equal(signal, kind === 'segv' ? 'SIGSEGV' : 'SIGABRT')
-    })
-  }
+      test('hangs: its heartbeat finds it', async () => {
+        const error = await explode(
+          { test_bomb: BOMBS.indexOf('spin') },
+          { heartbeatIntervalMs: 100, heartbeatTimeoutMs: 400 }
+        )
+        assert.equal(error.code, 'ERR_XTP_SERVICE_LOST')
+        assert.deepEqual(error.details, { thread: 'js' })
+      })
 
-  for (const [what, plan] of [
-    ['native memory', { test_bomb: BOMBS.indexOf('memory') }],
-    ['memory of JavaScript', { test_js_memory: 1 }]
-  ] as const) {
-    test(`uses up ${what}`, async () => {
-      const error = await explode(plan, { limits: { memoryBytes: 256 * MIB } })
-      // the watch is there first, or the allocator at the hard limit behind it
-      const codes = ['ERR_XTP_LIMIT_EXCEEDED', 'ERR_XTP_SERVICE_LOST']
-      assert.ok(codes.includes(error.code), error.message)
-      if (error.code === 'ERR_XTP_LIMIT_EXCEEDED') {
-        assert.equal(error.details?.limit, 'memoryBytes')
-        assert.equal(error.details?.allowed, 256 * MIB)
-      } else {
-        assert.equal((error as unknown as { signal: string }).signal, 'SIGABRT')
-      }
-    })
-  }
-
-  for (const [level, exitCode] of [
-    ['L0', 2],
-    ['L2', 1],
-    ['L3', 1]
-  ] as const) {
-    test(`starts processes: it ${level === 'L0' ? 'can' : 'cannot'} (${level})`, async t => {
-      const bomb = { test_bomb: BOMBS.indexOf('fork') }
-      let error: XtpError
-      try {
-        error = await explode(bomb, { sandbox: { level } })
-      } catch (reason) {
-        if ((reason as XtpError).code !== 'ERR_XTP_SANDBOX_UNAVAILABLE') {
-          throw reason
+      test('has a thread for input and output that hangs: told apart from hung JavaScript', async t => {
+        if (process.getuid?.() !== 0) {
+          cannotRun(t, 'only root may stop one thread of another process')
+          return
         }
-        cannotRun(t, (reason as Error).message)
-        return
+        const client = await wire.createClient({
+          restart: { initialDelayMs: 1 },
+          heartbeatIntervalMs: 200,
+          heartbeatTimeoutMs: 1_500
+        })
+        try {
+          const lost = Promise.withResolvers<XtpError>()
+          client.addEventListener('service:lost', ({ detail }) => lost.resolve(detail))
+          await wire.listen(client)
+          stopThread(client.status().pid as number, 'xtp-io')
+          const error = await lost.promise
+          assert.equal(error.code, 'ERR_XTP_SERVICE_LOST')
+          assert.deepEqual(error.details, { thread: 'io' })
+          await until('it listens again', () => client.status().listeners === 1, 10_000)
+        } finally {
+          await client.stop()
+        }
+      })
+
+      for (const kind of ['segv', 'abort']) {
+        test(`crashes (${kind})`, async () => {
+          const error = await explode({ test_bomb: BOMBS.indexOf(kind) })
+          assert.equal(error.code, 'ERR_XTP_SERVICE_LOST')
+          const { signal } = error as unknown as { signal: string }
+          assert.equal(signal, kind === 'segv' ? 'SIGSEGV' : 'SIGABRT')
+        })
       }
-      assert.equal(error.code, 'ERR_XTP_SERVICE_LOST')
-      assert.equal((error as unknown as { exitCode: number }).exitCode, exitCode)
+
+      for (const [what, plan] of [
+        ['native memory', { test_bomb: BOMBS.indexOf('memory') }],
+        ['memory of JavaScript', { test_js_memory: 1 }]
+      ] as const) {
+        test(`uses up ${what}`, async () => {
+          const error = await explode(plan, { limits: { memoryBytes: 256 * MIB } })
+          // the watch is there first, or the allocator at the hard limit behind it
+          const codes = ['ERR_XTP_LIMIT_EXCEEDED', 'ERR_XTP_SERVICE_LOST']
+          assert.ok(codes.includes(error.code), error.message)
+          if (error.code === 'ERR_XTP_LIMIT_EXCEEDED') {
+            assert.equal(error.details?.limit, 'memoryBytes')
+            assert.equal(error.details?.allowed, 256 * MIB)
+          } else {
+            assert.equal((error as unknown as { signal: string }).signal, 'SIGABRT')
+          }
+        })
+      }
+
+      for (const [level, exitCode] of [
+        ['L0', 2],
+        ['L2', 1],
+        ['L3', 1]
+      ] as const) {
+        test(`starts processes: it ${level === 'L0' ? 'can' : 'cannot'} (${level})`, async t => {
+          const bomb = { test_bomb: BOMBS.indexOf('fork') }
+          let error: XtpError
+          try {
+            error = await explode(bomb, { sandbox: { level } })
+          } catch (reason) {
+            if ((reason as XtpError).code !== 'ERR_XTP_SANDBOX_UNAVAILABLE') {
+              throw reason
+            }
+            cannotRun(t, (reason as Error).message)
+            return
+          }
+          assert.equal(error.code, 'ERR_XTP_SERVICE_LOST')
+          assert.equal((error as unknown as { exitCode: number }).exitCode, exitCode)
+        })
+      }
+
+      test('never answers: the time for its start is over', async () => {
+        enemy().arm(true)
+        const client = armed({ test_hang_at_start: 1 }, { startTimeoutMs: 1_000 })
+        const error = await failToStart(client, () => enemy().arm(false))
+        assert.equal(error.code, 'ERR_XTP_SERVICE_START_FAILED')
+        assert.match(error.message, /1000 ms/)
+        assert.doesNotMatch(error.message, /from outside|out of memory/)
+      })
+
+      test('cannot load its addon: the error says so, and its log says why', async () => {
+        enemy().breakAddon(true)
+        const client = armed({})
+        const error = await failToStart(client, () => enemy().breakAddon(false))
+        assert.equal(error.code, 'ERR_XTP_SERVICE_START_FAILED')
+        assert.match(error.message, /addon/)
+        assert.match(error.message, /transport\.node/)
+      })
     })
   }
+})
 
-  test('uses up its descriptors: this process has all of its own, and the next service works', async () => {
-    enemy.arm(true)
-    const over = Promise.withResolvers<void>()
-    const client = armed(
-      { test_bomb: BOMBS.indexOf('descriptors') },
-      { limits: { openFiles: 128 }, dialTimeoutMs: 1_000 },
-      said => said.over && over.resolve()
-    )
-    try {
-      const listener = client.createListener({ onConnection: () => {} })
-      await listener.listen('/ip4/127.0.0.1/udp/0/utp')
-      const before = openFds()
-      await over.promise
-      const { pid, sandbox } = client.status()
-      assert.ok(openFds(pid) >= (sandbox?.level === 'L0' ? 1000 : 128), `${openFds(pid)} open`)
-      // a socket lent to it now cannot arrive
-      const failed = await client
-        .createListener({ onConnection: () => {} })
-        .listen('/ip4/127.0.0.1/udp/0/utp')
-        .then(
+for (const wire of WIRES) {
+  // alone: it looks at this process
+  describe(`a service of ${wire.name} that`, { timeout: 120_000 }, () => {
+    const { armed, enemy, explode, works } = fixture(wire)
+
+    test('uses up its descriptors: this process has all of its own, and the next service works', async () => {
+      enemy().arm(true)
+      const over = Promise.withResolvers<void>()
+      const client = armed(
+        { test_bomb: BOMBS.indexOf('descriptors') },
+        { limits: { openFiles: 128 }, dialTimeoutMs: 1_000 },
+        said => said.over && over.resolve()
+      )
+      try {
+        const inbound = Promise.withResolvers<Channel>()
+        const listener = await wire.listen(client, inbound.resolve)
+        const before = openFds()
+        await over.promise
+        const { pid, sandbox } = client.status()
+        assert.ok(openFds(pid) >= (sandbox?.level === 'L0' ? 1000 : 128), `${openFds(pid)} open`)
+        // a socket lent to it now cannot arrive
+        const failed = await wire.listen(client).then(
           () => undefined,
           error => error as XtpError
         )
-      assert.equal(failed?.code, 'ERR_XTP_RESOURCE_EXHAUSTED')
-      enemy.arm(false)
-      process.kill(pid as number, 'SIGKILL')
-      await until(
-        'it listens again',
-        () => client.status().listeners === 1 && client.status().pid !== pid,
-        10_000
+        assert.equal(failed?.code, 'ERR_XTP_RESOURCE_EXHAUSTED')
+        enemy().arm(false)
+        process.kill(pid as number, 'SIGKILL')
+        await until(
+          'it listens again',
+          () => client.status().listeners === 1 && client.status().pid !== pid,
+          10_000
+        )
+        await works(listener.getAddrs()[0], inbound.promise)
+        await until('descriptors are given back', () => openFds() <= before)
+      } finally {
+        await client.stop()
+      }
+    })
+
+    test('floods its log: the memory of this process stays what it was', async () => {
+      const before = rss()
+      const error = await explode(
+        { test_flood_log: 1 },
+        { heartbeatIntervalMs: 200, heartbeatTimeoutMs: 600 }
       )
-      const out = await dialer.dial(listener.getAddrs()[0] as never)
-      out.abort(new Error('enough'))
-      await until('descriptors are given back', () => openFds() <= before)
-    } finally {
-      await client.stop()
-    }
+      assert.equal(error.code, 'ERR_XTP_SERVICE_LOST')
+      assert.ok(rss() < before + 200 * MIB, `${before} → ${rss()}`)
+    })
   })
-
-  test('never answers: the time for its start is over', async () => {
-    enemy.arm(true)
-    const client = armed({ test_hang_at_start: 1 }, { startTimeoutMs: 1_500 })
-    const error = await failToStart(client, () => enemy.arm(false))
-    assert.equal(error.code, 'ERR_XTP_SERVICE_START_FAILED')
-    assert.match(error.message, /1500 ms/)
-    assert.doesNotMatch(error.message, /from outside|out of memory/)
-  })
-
-  test('cannot load its addon: the error says so, and its log says why', async () => {
-    enemy.breakAddon(true)
-    const client = armed({})
-    const error = await failToStart(client, () => enemy.breakAddon(false))
-    assert.equal(error.code, 'ERR_XTP_SERVICE_START_FAILED')
-    assert.match(error.message, /addon/)
-    assert.match(error.message, /utp\.node/)
-  })
-
-  test('floods its log: the memory of this process stays what it was', async () => {
-    const before = rss()
-    const error = await explode(
-      { test_flood_log: 1 },
-      { heartbeatIntervalMs: 500, heartbeatTimeoutMs: 1_000 }
-    )
-    assert.equal(error.code, 'ERR_XTP_SERVICE_LOST')
-    assert.ok(rss() < before + 200 * MIB, `${before} → ${rss()}`)
-  })
-})
+}

@@ -7,10 +7,9 @@ import fs from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
 import { describe, it } from 'node:test'
-import type { XtpConnection } from 'xtp'
+import type { Multiaddr } from '@multiformats/multiaddr'
 import { Pattern, receivePattern, sendPattern } from '../support/bytes.ts'
-import { createClient } from '../support/clients.ts'
-import { counts } from '../support/counts.ts'
+import { counts, tier } from '../support/counts.ts'
 import {
   children,
   isAlive,
@@ -19,6 +18,7 @@ import {
   tree,
   until
 } from '../support/processes.ts'
+import { type Channel, WIRES, type Wire } from '../support/wires.ts'
 import { cannotRun } from './must-work.ts'
 
 const jails = (pid?: number) => children(pid).filter(({ command }) => command.includes('xtp-jail'))
@@ -86,10 +86,10 @@ class Application {
     this.#service = service
   }
 
-  static async start(phase: string): Promise<Application> {
+  static async start(wire: Wire, phase: string): Promise<Application> {
     const conditions = process.execArgv.filter(arg => !arg.startsWith('--test'))
     const program = path.resolve(import.meta.dirname, '../fixtures/application.ts')
-    const child = spawn(process.execPath, [...conditions, program, phase], {
+    const child = spawn(process.execPath, [...conditions, program, wire.name, phase], {
       stdio: ['ignore', 'pipe', 'inherit']
     })
     const ended = once(child, 'close').then(([code, signal]) => {
@@ -141,136 +141,145 @@ class Application {
     )
     // nor what it started when nobody looked
     const isOrphan = ({ parent, command }: ProcessInfo) =>
-      parent === 1 && /xtp-jail|xtp-utp\/dist\/service/.test(command)
+      parent === 1 && /xtp-jail|xtp-(utp|quic)\/dist\/service/.test(command)
     await until(`${what}: no orphan is left`, () => !processes().some(isOrphan), 1_000)
   }
 }
 
-describe('death', { timeout: 300_000 }, () => {
-  it('of the launcher: the service is gone, and another one listens on the same port', async t => {
-    const server = createClient({ restart: { initialDelayMs: 10, maxDelayMs: 100, budget: 1000 } })
-    const client = createClient()
-    try {
-      let inbound: (connection: XtpConnection) => void = () => {}
-      const listener = server.createListener({ onConnection: c => inbound(c) })
-      await listener.listen('/ip4/127.0.0.1/udp/0/utp')
-      const [address] = listener.getAddrs()
-      if (server.status().sandbox?.level === 'L0') {
-        cannotRun(t, 'there is no launcher at L0')
-        return
-      }
-      for (let round = 0; round < counts.kills; round++) {
-        const { pid } = server.status()
-        // the client has one, too
-        const jail = jails().find(jail => tree(jail.pid).includes(pid as number))
-        process.kill(jail?.pid as number, 'SIGKILL')
-        await until('the service is gone', () => !isAlive(pid as number))
-        await until(
-          'it listens again',
-          () => server.status().pid !== pid && server.status().listeners === 1,
-          10_000
-        )
-        assert.deepEqual(listener.getAddrs(), [address])
-        const accepted = new Promise<XtpConnection>(resolve => {
-          inbound = resolve
-        })
-        const out = await client.dial(address as never)
-        const pattern = new Pattern(round)
-        const sent = sendPattern(out, pattern, 100_000)
-        await Promise.all([sent, receivePattern(await accepted, pattern, 100_000)])
-        await out.close()
-      }
-    } finally {
-      await client.stop()
-      await server.stop()
-    }
-    assert.deepEqual(jails(), [])
-  })
+for (const wire of WIRES) {
+  /** The launcher is the same for all services: in short, it dies less often for the second one. */
+  const rounds = (count: number) =>
+    wire === WIRES[0] || tier === 'full' ? count : Math.ceil(count / 4)
 
-  it('of the init of its namespaces: the service is gone, and another one listens', async t => {
-    const server = createClient({ restart: { initialDelayMs: 10, maxDelayMs: 100, budget: 1000 } })
-    try {
-      const listener = server.createListener({ onConnection: () => {} })
-      await listener.listen('/ip4/127.0.0.1/udp/0/utp')
-      const addresses = listener.getAddrs()
-      if (!['L3', 'L4'].includes(server.status().sandbox?.level ?? '')) {
-        cannotRun(t, 'there is no init below L3')
-        return
+  describe(`with ${wire.name}, the death`, { timeout: 900_000 }, () => {
+    it('of the launcher: the service is gone, and another one listens on the same port', async t => {
+      const server = await wire.createClient({
+        restart: { initialDelayMs: 10, maxDelayMs: 100, budget: 1000 }
+      })
+      const client = await wire.createClient()
+      try {
+        let inbound: (channel: Channel) => void = () => {}
+        const listener = await wire.listen(server, channel => inbound(channel))
+        const [address] = listener.getAddrs()
+        if (server.status().sandbox?.level === 'L0') {
+          cannotRun(t, 'there is no launcher at L0')
+          return
+        }
+        for (let round = 0; round < rounds(counts.kills); round++) {
+          const { pid } = server.status()
+          // the client has one, too
+          const jail = jails().find(jail => tree(jail.pid).includes(pid as number))
+          process.kill(jail?.pid as number, 'SIGKILL')
+          await until('the service is gone', () => !isAlive(pid as number))
+          await until(
+            'it listens again',
+            () => server.status().pid !== pid && server.status().listeners === 1,
+            10_000
+          )
+          assert.deepEqual(listener.getAddrs(), [address])
+          const accepted = new Promise<Channel>(resolve => {
+            inbound = resolve
+          })
+          const out = await wire.dial(client, address as Multiaddr)
+          const pattern = new Pattern(round)
+          const sent = sendPattern(out.stream, pattern, 100_000)
+          const { stream } = await accepted
+          await Promise.all([sent, receivePattern(stream, pattern, 100_000)])
+          await out.connection.close()
+        }
+      } finally {
+        await client.stop()
+        await server.stop()
       }
-      for (let round = 0; round < counts.kills; round++) {
-        const service = server.status().pid as number
-        const [jail] = jails()
-        const init = processes().find(({ pid }) => pid === service)?.parent as number
-        assert.notEqual(init, jail?.pid)
-        process.kill(init, 'SIGKILL')
-        await until('the service is gone', () => !isAlive(service))
-        await until(
-          'it listens again',
-          () => server.status().pid !== service && server.status().listeners === 1,
-          10_000
-        )
-        assert.deepEqual(listener.getAddrs(), addresses)
-        assert.equal(jails()[0]?.pid, jail?.pid)
-      }
-    } finally {
-      await server.stop()
-    }
-  })
-
-  for (const [phase, longestMs] of PHASES) {
-    it(`of the application, at any moment of: ${phase}`, async () => {
-      const folders = temporaryFolders()
-      for (let round = 0; round < 2 * counts.kills; round++) {
-        const app = await Application.start(phase)
-        await app.watch(Math.random() * longestMs)
-        // without one more look: what it starts right now counts as well
-        app.kill()
-        await app.nothingIsLeft(`${phase}, round ${round}`)
-      }
-      assert.deepEqual(temporaryFolders(), folders)
+      assert.deepEqual(jails(), [])
     })
-  }
 
-  for (const stopped of ['jail', 'init', 'service'] as const) {
-    it(`of the application, its ${stopped} stopped before`, async t => {
-      const app = await Application.start('listen')
-      await app.watch(0)
-      const pid = app.member(stopped)
-      if (pid === undefined) {
-        app.kill()
-        cannotRun(t, `there is no ${stopped} here`)
-        return
+    it('of the init of its namespaces: the service is gone, and another one listens', async t => {
+      const server = await wire.createClient({
+        restart: { initialDelayMs: 10, maxDelayMs: 100, budget: 1000 }
+      })
+      try {
+        const listener = await wire.listen(server)
+        const addresses = listener.getAddrs()
+        if (!['L3', 'L4'].includes(server.status().sandbox?.level ?? '')) {
+          cannotRun(t, 'there is no init below L3')
+          return
+        }
+        for (let round = 0; round < rounds(counts.kills); round++) {
+          const service = server.status().pid as number
+          const [jail] = jails()
+          const init = processes().find(({ pid }) => pid === service)?.parent as number
+          assert.notEqual(init, jail?.pid)
+          process.kill(init, 'SIGKILL')
+          await until('the service is gone', () => !isAlive(service))
+          await until(
+            'it listens again',
+            () => server.status().pid !== service && server.status().listeners === 1,
+            10_000
+          )
+          assert.deepEqual(listener.getAddrs(), addresses)
+          assert.equal(jails()[0]?.pid, jail?.pid)
+        }
+      } finally {
+        await server.stop()
       }
-      process.kill(pid, 'SIGSTOP')
-      app.kill()
-      await app.nothingIsLeft(`${stopped} stopped`)
     })
-  }
 
-  it('of all four, in any order, with any one of them stopped first', async t => {
-    const members = ['parent', 'jail', 'init', 'service'] as const
-    const cases = orders(members)
-      .flatMap(order => [undefined, ...members].map(stopped => ({ order, stopped })))
-      .map(entry => ({ entry, at: Math.random() }))
-      .sort((a, b) => a.at - b.at)
-      .slice(0, counts.deathOrders)
-    for (const { order, stopped } of cases.map(({ entry }) => entry)) {
-      const app = await Application.start('listen')
-      await app.watch(0)
-      if (app.member('init') === undefined) {
-        app.kill()
-        cannotRun(t, 'there is no init below L3')
-        return
-      }
-      const pids = new Map(members.map(name => [name, app.member(name) as number]))
-      if (stopped !== undefined) {
-        signal(pids.get(stopped) as number, 'SIGSTOP')
-      }
-      for (const name of order) {
-        signal(pids.get(name) as number, 'SIGKILL')
-        await app.watch(Math.random() * 20)
-      }
-      await app.nothingIsLeft(`${order.join(', ')}; stopped: ${stopped ?? 'nobody'}`)
+    for (const [phase, longestMs] of PHASES) {
+      it(`of the application, at any moment of: ${phase}`, async () => {
+        const folders = temporaryFolders()
+        for (let round = 0; round < rounds(2 * counts.kills); round++) {
+          const app = await Application.start(wire, phase)
+          await app.watch(Math.random() * longestMs)
+          // without one more look: what it starts right now counts as well
+          app.kill()
+          await app.nothingIsLeft(`${phase}, round ${round}`)
+        }
+        assert.deepEqual(temporaryFolders(), folders)
+      })
     }
+
+    for (const stopped of ['jail', 'init', 'service'] as const) {
+      it(`of the application, its ${stopped} stopped before`, async t => {
+        const app = await Application.start(wire, 'listen')
+        await app.watch(0)
+        const pid = app.member(stopped)
+        if (pid === undefined) {
+          app.kill()
+          cannotRun(t, `there is no ${stopped} here`)
+          return
+        }
+        process.kill(pid, 'SIGSTOP')
+        app.kill()
+        await app.nothingIsLeft(`${stopped} stopped`)
+      })
+    }
+
+    it('of all four, in any order, with any one of them stopped first', async t => {
+      const members = ['parent', 'jail', 'init', 'service'] as const
+      const cases = orders(members)
+        .flatMap(order => [undefined, ...members].map(stopped => ({ order, stopped })))
+        .map(entry => ({ entry, at: Math.random() }))
+        .sort((a, b) => a.at - b.at)
+        .slice(0, rounds(counts.deathOrders))
+      for (const { order, stopped } of cases.map(({ entry }) => entry)) {
+        const app = await Application.start(wire, 'listen')
+        await app.watch(0)
+        if (app.member('init') === undefined) {
+          app.kill()
+          cannotRun(t, 'there is no init below L3')
+          return
+        }
+        const pids = new Map(members.map(name => [name, app.member(name) as number]))
+        if (stopped !== undefined) {
+          signal(pids.get(stopped) as number, 'SIGSTOP')
+        }
+        for (const name of order) {
+          signal(pids.get(name) as number, 'SIGKILL')
+          await app.watch(Math.random() * 20)
+        }
+        await app.nothingIsLeft(`${order.join(', ')}; stopped: ${stopped ?? 'nobody'}`)
+      }
+    })
   })
-})
+}

@@ -6,62 +6,20 @@ import fs from 'node:fs'
 import path from 'node:path'
 import { describe, it } from 'node:test'
 import type { SandboxOptions } from 'xtp'
+import type { Outcome } from '../fixtures/level-run.ts'
+import { WIRES, type Wire } from '../support/wires.ts'
 import { cannotRun } from './must-work.ts'
 
-const UTP_ENTRY = path.resolve(import.meta.dirname, '../../src/xtp-utp/dist/index.js')
+const PROGRAM = path.resolve(import.meta.dirname, '../fixtures/level-run.ts')
+const [first, ...others] = WIRES as [Wire, ...Wire[]]
 const ROOT = process.getuid?.() === 0
 const NOBODY = 65_534
 
-interface Outcome {
-  sandbox?: { level: string; reason: string; landlockAbi?: number }
-  /** Lines of the client's log about it. */
-  logged: string[]
-  /** /proc/PID/status of the service. */
-  noNewPrivs?: string
-  seccomp?: string
-  filters?: number
-  uid?: number
-  error?: { code: string; message: string }
-}
-
-/** Starts a service in a program of its own: listens, dials itself, echoes; tells what it got. */
-function run(sandbox: SandboxOptions | undefined, launcher: string[] = []): Outcome {
-  const program = `
-    import fs from 'node:fs'
-    import { utpClient } from ${JSON.stringify(UTP_ENTRY)}
-    const logged = []
-    const log = (format, ...args) => {
-      if (format.startsWith('sandbox')) logged.push([format, ...args].join(' '))
-    }
-    const none = Object.assign(log, { enabled: true, error() {}, trace() {}, newScope: () => none })
-    const client = utpClient(${JSON.stringify({ sandbox })}, { logger: { forComponent: () => none } })
-    const out = { logged }
-    try {
-      const listener = client.createListener({
-        onConnection: connection => {
-          connection.addEventListener('message', event => connection.send(event.data))
-        }
-      })
-      await listener.listen('/ip4/127.0.0.1/udp/0/utp')
-      const connection = await client.dial(listener.getAddrs()[0])
-      const echoed = new Promise(resolve => connection.addEventListener('message', resolve))
-      connection.send(new Uint8Array([1]))
-      await echoed
-      const { pid, sandbox } = client.status()
-      out.sandbox = sandbox
-      const text = fs.readFileSync('/proc/' + pid + '/status', 'utf8')
-      const field = name => new RegExp('^' + name + ':\\\\s*(\\\\d+)', 'm').exec(text)?.[1]
-      out.noNewPrivs = field('NoNewPrivs')
-      out.seccomp = field('Seccomp')
-      out.filters = Number(field('Seccomp_filters'))
-      out.uid = Number(field('Uid'))
-    } catch (error) {
-      out.error = { code: error.code, message: error.message }
-    }
-    await client.stop()
-    console.log(JSON.stringify(out))
-  `
-  const command = [...launcher, process.execPath, '--input-type=module', '-e', program]
+function run(
+  sandbox: SandboxOptions = {},
+  { launcher = [], wire = first }: { launcher?: string[]; wire?: Wire } = {}
+): Outcome {
+  const command = [...launcher, process.execPath, PROGRAM, wire.name, JSON.stringify(sandbox)]
   const { stdout, stderr, status } = spawnSync(command[0] as string, command.slice(1), {
     encoding: 'utf8',
     timeout: 60_000
@@ -71,7 +29,7 @@ function run(sandbox: SandboxOptions | undefined, launcher: string[] = []): Outc
 }
 
 /** What the defaults give here. */
-const auto = run(undefined)
+const auto = run()
 
 function locked(outcome: Outcome, level: string) {
   assert.equal(outcome.error, undefined)
@@ -95,6 +53,17 @@ describe('the level', () => {
       assert.equal(auto.uid, NOBODY, 'root’s service is not root')
     }
   })
+
+  for (const wire of others) {
+    it(`is the same for ${wire.name}`, t => {
+      if (auto.sandbox?.level !== 'L3') {
+        return cannotRun(t, `this machine has ${auto.sandbox?.level}: ${auto.sandbox?.reason}`)
+      }
+      locked(run({}, { wire }), 'L3')
+      locked(run({ level: 'L2', strict: true }, { wire }), 'L2')
+      assert.equal(run({ level: 'L0' }, { wire }).sandbox?.level, 'L0')
+    })
+  }
 
   it('is L2 at least, on Linux', t => {
     if (auto.sandbox?.level === 'L0') {
@@ -123,11 +92,11 @@ describe('the level', () => {
     }
     const user = ['setpriv', '--reuid=1234', '--regid=1234', '--clear-groups']
     for (const level of ['L3', 'L2'] as const) {
-      const outcome = run({ level }, user)
+      const outcome = run({ level }, { launcher: user })
       locked(outcome, level)
       assert.equal(outcome.uid, 1234)
     }
-    const other = run({ user: { uid: 7, gid: 7 } }, user)
+    const other = run({ user: { uid: 7, gid: 7 } }, { launcher: user })
     assert.equal(other.error?.code, 'ERR_XTP_SERVICE_START_FAILED')
     assert.match(other.error?.message ?? '', /sandbox\.user is for root/)
   })
@@ -158,7 +127,7 @@ describe('without user namespaces', () => {
     if (!works) {
       return cannotRun(t, 'unshare and setpriv cannot make a namespace that forbids them')
     }
-    const outcome = run(undefined, forbidden)
+    const outcome = run({}, { launcher: forbidden })
     locked(outcome, 'L2')
     assert.match(
       outcome.sandbox?.reason ?? '',
@@ -166,12 +135,21 @@ describe('without user namespaces', () => {
     )
   })
 
+  for (const wire of others) {
+    it(`it is L2 for ${wire.name} as well`, t => {
+      if (!works) {
+        return cannotRun(t, 'unshare and setpriv cannot make a namespace that forbids them')
+      }
+      locked(run({}, { launcher: forbidden, wire }), 'L2')
+    })
+  }
+
   for (const sandbox of [{ require: 'L3' }, { level: 'L3' }] as const) {
     it(`${JSON.stringify(sandbox)} fails closed, with the remedy`, t => {
       if (!works) {
         return cannotRun(t, 'unshare and setpriv cannot make a namespace that forbids them')
       }
-      const { error } = run(sandbox, forbidden)
+      const { error } = run(sandbox, { launcher: forbidden })
       assert.equal(error?.code, 'ERR_XTP_SANDBOX_UNAVAILABLE')
       assert.match(error?.message ?? '', /L3 .*nothing was started.*max_user_namespaces=15000/)
     })

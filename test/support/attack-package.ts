@@ -4,6 +4,7 @@ import fs from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
 import { bundleService } from './bundle.ts'
+import type { Wire } from './wires.ts'
 
 const ROOT = path.resolve(import.meta.dirname, '../..')
 const ADDON = path.join(ROOT, 'build/native/native/attacks/xtp_attacks.node')
@@ -13,14 +14,14 @@ export interface AttackPackage {
   entry: string
   /** A folder that everybody may write. */
   writable: string
-  /** Whether the addon of uTP is one that can be loaded. */
+  /** Whether the addon of the transport is one that can be loaded. */
   breakAddon(broken: boolean): void
   /** Whether services that start from now on act. */
   arm(on: boolean): void
   remove(): void
 }
 
-export async function attackPackage(context: object = {}): Promise<AttackPackage> {
+export async function attackPackage(wire: Wire, context: object = {}): Promise<AttackPackage> {
   const dir = fs.mkdtempSync(path.join(os.tmpdir(), 'xtp-attack-'))
   const writable = path.join(dir, 'writable')
   const prebuilds = path.join(dir, 'prebuilds')
@@ -29,17 +30,17 @@ export async function attackPackage(context: object = {}): Promise<AttackPackage
   }
   fs.chmodSync(dir, 0o755)
   fs.chmodSync(writable, 0o777)
-  const platform = path.join(ROOT, `src/xtp-utp/prebuilds/${process.platform}-${process.arch}`)
-  const [utp] = fs.readdirSync(platform).filter(name => name.endsWith('.node'))
-  const addon = path.join(prebuilds, 'utp.node')
-  const whole = path.join(platform, utp as string)
+  const platform = path.join(ROOT, `src/${wire.name}/prebuilds/${process.platform}-${process.arch}`)
+  const [transport] = fs.readdirSync(platform).filter(name => name.endsWith('.node'))
+  const addon = path.join(prebuilds, 'transport.node')
+  const whole = path.join(platform, transport as string)
   fs.copyFileSync(whole, addon)
   fs.copyFileSync(ADDON, path.join(prebuilds, 'attacks.node'))
   const packageFile = path.join(dir, 'package.json')
   fs.writeFileSync(packageFile, '{ "type": "module" }')
   fs.writeFileSync(
     path.join(prebuilds, 'context.json'),
-    JSON.stringify({ packageFile, writable, ...context })
+    JSON.stringify({ kind: wire.transport.name, packageFile, writable, ...context })
   )
   const entry = path.join(dir, 'dist/service.js')
   await bundleService('attack-main.ts', entry)

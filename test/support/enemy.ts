@@ -1,10 +1,12 @@
 // A client of the service with an enemy inside, and what the enemy says.
+import { generateKeyPair } from '@libp2p/crypto/keys'
 import type { Logger } from '@libp2p/interface'
 import { XtpClient, type XtpInit } from 'xtp'
-import { UTP } from 'xtp-utp'
+import type { Wire } from './wires.ts'
 
 /** Lines that begin so are the enemy's. */
 const MARK = 'ATTACK '
+const privateKey = await generateKeyPair('Ed25519')
 
 export interface Said {
   begin?: string
@@ -15,7 +17,12 @@ export interface Said {
   over?: boolean
 }
 
-export function enemyClient(serviceEntry: string, init: XtpInit, onSaid: (said: Said) => void) {
+export function enemyClient(
+  { transport }: Wire,
+  serviceEntry: string,
+  init: XtpInit,
+  onSaid: (said: Said) => void
+): XtpClient {
   const log = (_format: string, ...args: unknown[]) => {
     const line = args.map(String).find(arg => arg.startsWith(MARK))
     if (line !== undefined) {
@@ -28,16 +35,8 @@ export function enemyClient(serviceEntry: string, init: XtpInit, onSaid: (said: 
     trace() {},
     newScope: () => logger
   })
-  return new XtpClient(
-    {
-      name: 'utp',
-      packageName: 'xtp-utp',
-      multiaddrCode: 302,
-      suffix: '/utp',
-      matcher: UTP,
-      serviceEntry
-    },
-    init,
-    { logger: { forComponent: () => logger } }
-  )
+  return new XtpClient({ ...transport, serviceEntry }, init, {
+    logger: { forComponent: () => logger },
+    privateKey
+  })
 }

@@ -7,12 +7,15 @@ import { type Multiaddr, multiaddr } from '@multiformats/multiaddr'
 import type {
   MuxedConnection,
   ServiceConnection,
+  TransportDefinition,
   XtpClient,
   XtpConnection,
   XtpDialOptions,
-  XtpInit
+  XtpInit,
+  XtpListener
 } from 'xtp'
-import { quic } from 'xtp-quic'
+import { QUIC, quic } from 'xtp-quic'
+import { UTP } from 'xtp-utp'
 import { createClient } from './clients.ts'
 import { testInit } from './sandbox.ts'
 
@@ -24,54 +27,85 @@ export interface Channel {
 
 export interface Wire {
   /** Of the package. */
-  name: string
+  name: 'xtp-utp' | 'xtp-quic'
+  /** For a client of the same transport with another service. */
+  transport: Omit<TransportDefinition, 'serviceEntry'>
   createClient(init?: XtpInit): Promise<XtpClient>
-  /** The address of a port on 127.0.0.1. */
-  address(port: number): Multiaddr
+  /** The address of a port on loopback. */
+  address(port: number, family?: 4 | 6): Multiaddr
   dial(client: XtpClient, address: Multiaddr, options?: XtpDialOptions): Promise<Channel>
-  /** Takes channels when their first bytes have come; gives the address. */
-  listen(client: XtpClient, take: (channel: Channel) => void): Promise<Multiaddr>
+  /** On a port of its own unless `at` names one. Takes channels when their first bytes have come. */
+  listen(client: XtpClient, take?: (channel: Channel) => void, at?: Multiaddr): Promise<XtpListener>
+}
+
+function addressOf(suffix: string) {
+  return (port: number, family: 4 | 6 = 4) =>
+    multiaddr(`${family === 4 ? '/ip4/127.0.0.1' : '/ip6/::1'}/udp/${port}${suffix}`)
 }
 
 const utp: Wire = {
   name: 'xtp-utp',
+  transport: {
+    name: 'utp',
+    packageName: 'xtp-utp',
+    multiaddrCode: 302,
+    suffix: '/utp',
+    matcher: UTP
+  },
   createClient: async init => createClient(init),
-  address: port => multiaddr(`/ip4/127.0.0.1/udp/${port}/utp`),
+  address: addressOf('/utp'),
   async dial(client, address, options) {
     const connection = await client.dial(address, options)
     return { connection, stream: connection }
   },
-  async listen(client, take) {
+  async listen(client, take = () => {}, at = utp.address(0)) {
     const listener = client.createListener<XtpConnection>({
       onConnection: connection => take({ connection, stream: connection })
     })
-    await listener.listen(utp.address(0))
-    return listener.getAddrs()[0] as Multiaddr
+    await listener.listen(at)
+    return listener
   }
 }
 
 const native: Wire = {
   name: 'xtp-quic',
+  transport: {
+    name: 'quic',
+    packageName: 'xtp-quic',
+    multiaddrCode: 461,
+    suffix: '/quic-v1',
+    matcher: QUIC,
+    native: true
+  },
   async createClient(init) {
     const privateKey = await generateKeyPair('Ed25519')
     return quic({ ...testInit('quic'), ...init })({ logger: defaultLogger(), privateKey }).client
   },
-  address: port => multiaddr(`/ip4/127.0.0.1/udp/${port}/quic-v1`),
+  address: addressOf('/quic-v1'),
   async dial(client, address, options) {
     const connection = await client.dial<MuxedConnection>(address, options)
     const muxer = connection.muxerFactory.createStreamMuxer(connection)
     return { connection, stream: await muxer.createStream() }
   },
-  async listen(client, take) {
+  async listen(client, take = () => {}, at = native.address(0)) {
     const listener = client.createListener<MuxedConnection>({
       onConnection: connection => {
         const muxer = connection.muxerFactory.createStreamMuxer(connection)
         muxer.addEventListener('stream', ({ detail }) => take({ connection, stream: detail }))
       }
     })
-    await listener.listen(native.address(0))
-    return listener.getAddrs()[0] as Multiaddr
+    await listener.listen(at)
+    return listener
   }
 }
 
 export const WIRES = [utp, native]
+
+/** The one that a program of test/fixtures was told. */
+export function wireOf(name: string | undefined): Wire {
+  const wire = WIRES.find(wire => wire.name === name)
+  if (wire === undefined) {
+    throw new Error(`${name} is no package of a transport`)
+  }
+  return wire
+}

@@ -107,6 +107,55 @@ describe('transfers over xtp-quic', () => {
     await connection.close()
   })
 
+  it('serves no more streams at once than limits.streams, and opens no more', async () => {
+    const streams = 4
+    const limited = await createQuicNode({ listen: [QUIC4], init: { limits: { streams } } })
+    try {
+      let open = 0
+      let most = 0
+      await limited.handle(
+        ECHO,
+        stream => {
+          open += 1
+          most = Math.max(most, open)
+          stream.addEventListener('close', () => {
+            open -= 1
+          })
+          echo(stream)
+        },
+        MANY
+      )
+      await limited.handle(HOLD, () => {}, MANY)
+      // one after the other for want of credit, and none is reset
+      const connection = await dialer.dial(addressOf(limited))
+      const pattern = new Pattern(4)
+      await Promise.all(
+        Array.from({ length: 10 * streams }, async () => {
+          const stream = await connection.newStream(ECHO, MANY)
+          const back = receivePattern(stream, pattern, 5_000)
+          await sendPattern(stream, pattern, 5_000)
+          await stream.close()
+          await back
+        })
+      )
+      assert.ok(most <= streams, `${most} at once`)
+      const back = await limited.dial(addressOf(listener), { force: true })
+      await until('identify is over', () => back.streams.length === 0)
+      const held = await Promise.all(
+        Array.from({ length: streams }, () => back.newStream(HOLD, MANY))
+      )
+      await assert.rejects(
+        back.newStream(HOLD, MANY),
+        error =>
+          isXtpError(error, 'ERR_XTP_RESOURCE_EXHAUSTED') && /limits\.streams/.test(error.message)
+      )
+      held[0]?.abort(new Error('enough'))
+      await back.newStream(HOLD, MANY)
+    } finally {
+      await limited.stop()
+    }
+  })
+
   it(`opens and closes ${counts.sequentialConnections} connections and leaves nothing`, async () => {
     const once = async () => {
       const connection = await dial()

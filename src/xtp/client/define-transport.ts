@@ -19,6 +19,8 @@ export interface TransportPackage {
   native?: boolean
   /** Addresses that can be dialled and listened on. Default: `udpMatcher(multiaddrCode)`. */
   matcher?: MultiaddrMatcher
+  /** Settings of the addon that follow from `limits`, beside those of the user. Default none. */
+  limitSettings?: TransportDefinition['limitSettings']
   /** `import.meta.url` of the package's `index`; the service program is in its `dist`. */
   url: string
 }
@@ -43,7 +45,7 @@ export interface DefinedTransport {
 
 /** Makes a transport of what its package says of itself. */
 export function defineTransport(description: TransportPackage): DefinedTransport {
-  const { name, packageName, suffix, multiaddrCode, native, url } = description
+  const { name, packageName, suffix, multiaddrCode, native, limitSettings, url } = description
   const matcher = description.matcher ?? udpMatcher(multiaddrCode)
   const definition: TransportDefinition = {
     name,
@@ -52,6 +54,7 @@ export function defineTransport(description: TransportPackage): DefinedTransport
     suffix,
     matcher,
     ...(native === true && { native }),
+    ...(limitSettings !== undefined && { limitSettings }),
     serviceEntry: serviceFile(url)
   }
   return {

@@ -28,6 +28,8 @@ export interface TransportDefinition {
    * they are `MuxedConnection`s. A service of the other kind is refused. Default false.
    */
   native?: boolean
+  /** Settings of the addon that follow from `limits`, beside those of the user. Default none. */
+  limitSettings?(limits: Limits, settings: Record<string, number>): Record<string, number>
   /** Absolute path of the bundled service program. */
   serviceEntry: string
 }
@@ -95,7 +97,10 @@ export interface XtpInit {
    * Default 120,000; 0 switches it off.
    */
   inactivityTimeoutMs?: number
-  /** Settings of the service's addon by name; see the transport package. */
+  /**
+   * Settings of the service's addon by name; see the transport package. All have `udp_buffer_bytes`: receive and send
+   * buffer of each socket, 4096 to 2³⁰, as far as the system allows; default 4 MiB.
+   */
   settings?: Record<string, number>
   /** The box around the service. Default: the strongest that works here. */
   sandbox?: SandboxOptions
@@ -122,6 +127,9 @@ const DEFAULT_TIMES_MS = {
   closeTimeoutMs: 10_000,
   relistenTimeoutMs: 60_000
 }
+
+/** Also of the sockets that outlive a service, which has to leave them as they are. */
+const UDP_BUFFER_SETTING = 'udp_buffer_bytes'
 
 const DEFAULT_INACTIVITY_TIMEOUT_MS = 120_000
 
@@ -171,7 +179,11 @@ export function clientConfig(init: XtpInit): ClientConfig {
     // checks the options of the sandbox, too
     runner:
       init.runner ??
-      new SandboxRunner({ sandbox: init.sandbox, limits: limitsConfig(init.limits) }),
+      new SandboxRunner({
+        sandbox: init.sandbox,
+        limits: limitsConfig(init.limits),
+        udpBufferBytes: init.settings?.[UDP_BUFFER_SETTING]
+      }),
     restart: { ...DEFAULT_RESTART, ...withoutUndefined(init.restart ?? {}) },
     limits: limitsConfig(init.limits)
   }

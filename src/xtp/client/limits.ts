@@ -1,5 +1,5 @@
 // What a service and its connections may use.
-import { InvalidArgumentError } from '../ctl/index.ts'
+import { InvalidArgumentError, MAX_STREAMS_PER_CONNECTION } from '../ctl/index.ts'
 
 /** Options. 0 means no limit. */
 export interface LimitsInit {
@@ -16,7 +16,13 @@ export interface LimitsInit {
   processes?: number
   /** Open connections, inbound and outbound; further ones are refused. Default 10,000. */
   connections?: number
-  /** Streams of one connection, for transports that multiplex themselves. Default 10,000. */
+  /**
+   * Open streams of one connection, each way, of a transport that multiplexes itself (QUIC). A peer is not given
+   * credit for more, nor for more than the transport's own `settings` say; what it opens all the same is reset with
+   * RESOURCE_EXHAUSTED (7). `newStream` beyond it rejects with `ResourceExhaustedError`. Default 4096; 0 lifts it
+   * for outbound streams, and leaves 4096 to inbound ones. Other transports (uTP) have no streams at this layer:
+   * those of libp2p's muxer have the limits of that muxer.
+   */
   streams?: number
   /** To and from the service, each way: what is above waits. Default 0. */
   bytesPerSecond?: number
@@ -33,7 +39,7 @@ export const DEFAULT_LIMITS: Limits = {
   openFiles: 1024,
   processes: 64,
   connections: 10_000,
-  streams: 10_000,
+  streams: MAX_STREAMS_PER_CONNECTION,
   bytesPerSecond: 0
 }
 

@@ -292,17 +292,18 @@ function closedError(): UnavailableError {
   return new UnavailableError('the listener was closed', { retryable: false })
 }
 
-const REMEDY: Record<number, string> = {
+/** By status or errno. */
+const REMEDY: Record<number | string, string> = {
   [STATUS.ADDRESS_IN_USE]: 'choose another port, or end the program that holds it',
   [STATUS.ADDRESS_NOT_AVAILABLE]: 'listen on an address of this machine',
   [STATUS.PERMISSION_DENIED]: 'ports below 1024 need a privilege: choose a higher port',
-  [STATUS.RESOURCE_EXHAUSTED]: 'raise the limit on open files with `ulimit -n`'
+  EMFILE: 'raise the limit on open files with `ulimit -n`'
 }
 
 /** Whose message says which of several addresses it was about, and what to do. */
 function withAddress(error: Error, ma: Multiaddr): Error {
   if (isXtpError(error) && error.message.startsWith('listen: ')) {
-    const remedy = REMEDY[error.status]
+    const remedy = REMEDY[error.status] ?? REMEDY[error.errno ?? '']
     const why = error.message.slice('listen: '.length)
     error.message = `could not listen on ${ma}: ${why}${remedy === undefined ? '' : `; ${remedy}`}`
   }

@@ -22,6 +22,7 @@ import {
   type MuxStream,
   type MuxStreamHandler,
   PeerCertificateError,
+  ResourceExhaustedError,
   STATUS,
   type Status,
   UnsupportedError
@@ -48,6 +49,8 @@ export interface MuxedConnectionInit {
   log: Logger
   clock: Clock
   closeTimeoutMs: number
+  /** `limits.streams`. */
+  maxStreams: number
   /** Opens a stream of the data link for a stream of this connection. */
   openStream(handler: MuxStreamHandler): MuxStream
   isLinkClosed(): boolean
@@ -79,7 +82,7 @@ export class MuxedConnection
   #early: EarlyStream[] = []
   #muxer?: NativeStreamMuxer
   #remotePeer?: PeerId
-  #inboundStreams = 0
+  readonly #open = { inbound: 0, outbound: 0 }
   #withheld = 0
   #isClosing = false
   /** The service knows nothing of it any more. */
@@ -98,6 +101,10 @@ export class MuxedConnection
       protocol: init.muxerProtocol,
       createStreamMuxer: () => this.#createMuxer()
     }
+  }
+
+  get #maxInbound(): number {
+    return Math.min(this.#init.maxStreams || MAX_STREAMS_PER_CONNECTION, MAX_STREAMS_PER_CONNECTION)
   }
 
   get ended(): Promise<void> {
@@ -149,10 +156,19 @@ export class MuxedConnection
 
   /** For the muxer. */
   openStream(handler: MuxStreamHandler): MuxStream {
+    const { maxStreams } = this.#init
     if (this.status !== 'open' || this.#closedInOrder) {
       throw new ConnectionClosedError('no stream can be opened: the connection is closed')
     }
-    return this.#init.openStream(handler)
+    if (maxStreams > 0 && this.#open.outbound >= maxStreams) {
+      throw new ResourceExhaustedError(
+        `${maxStreams} outbound streams of the connection to ${this.remoteAddr} are open, which is limits.streams: close one first, or raise it`,
+        { details: { limit: 'streams', allowed: maxStreams } }
+      )
+    }
+    const stream = this.#init.openStream(handler)
+    this.#open.outbound += 1
+    return stream
   }
 
   /** For the muxer. */
@@ -165,10 +181,10 @@ export class MuxedConnection
     const link = stream instanceof EarlyStream ? stream.stream : stream
     if (this.status !== 'open') {
       link.reset(STATUS.NOT_FOUND)
-    } else if (this.#inboundStreams >= MAX_STREAMS_PER_CONNECTION) {
+    } else if (this.#open.inbound >= this.#maxInbound) {
       link.reset(STATUS.RESOURCE_EXHAUSTED)
     } else {
-      this.#inboundStreams += 1
+      this.#open.inbound += 1
       if (this.#muxer === undefined) {
         this.#early.push(stream instanceof EarlyStream ? stream : new EarlyStream(stream))
       } else if (stream instanceof EarlyStream) {
@@ -192,9 +208,7 @@ export class MuxedConnection
   /** A stream is over on the link. */
   onOver(stream: MuxedStream): void {
     this.#streams.delete(stream)
-    if (stream.direction === 'inbound') {
-      this.#inboundStreams -= 1
-    }
+    this.#open[stream.direction] -= 1
     this.#maybeEnd()
   }
 

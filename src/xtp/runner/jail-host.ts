@@ -29,7 +29,14 @@ export interface JailHostInit {
   cgroup?: string
   /** Default: none. */
   limits?: ProcessLimits
+  /**
+   * Receive and send buffer of each kept socket, as far as the system allows: datagrams wait there while no service
+   * lives. A service may not change it. Default 4 MiB, as services ask for where they bind their sockets themselves.
+   */
+  udpBufferBytes?: number
 }
+
+const DEFAULT_UDP_BUFFER_BYTES = 4 << 20
 
 /** V8 reserves address space that it does not use; with too little of it, it does not even start. */
 const RESERVED_BYTES = 2 ** 30
@@ -53,6 +60,10 @@ export class JailHost {
 
   get execPath(): string {
     return this.#init.execPath ?? process.execPath
+  }
+
+  get udpBufferBytes(): number {
+    return this.#init.udpBufferBytes ?? DEFAULT_UDP_BUFFER_BYTES
   }
 
   get user(): SandboxUser | undefined {

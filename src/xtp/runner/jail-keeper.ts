@@ -12,9 +12,6 @@ import { JailIncarnation } from './jail-incarnation.ts'
 import { JailError, type JailProcess } from './jail-process.ts'
 import type { Incarnation, SocketAddress, SocketKeeper } from './runner.ts'
 
-/** As the I/O thread of a service would ask for: datagrams wait here while no service lives. */
-const BUFFER_BYTES = 4 << 20
-
 interface Kept {
   jail: JailProcess
   address: SocketAddress
@@ -26,7 +23,8 @@ const TEXT: Record<string, string> = {
   EADDRNOTAVAIL: 'the address is not one of this machine',
   EACCES: 'permission denied',
   ENODEV: 'there is no network interface of this name',
-  ENFILE: 'the launcher keeps as many sockets as it can'
+  ENFILE:
+    'the launcher keeps 64 sockets and no more: close a listener, or listen on 0.0.0.0 or :: instead of on many addresses'
 }
 
 /** What a bind that failed is for whoever asked. */
@@ -69,7 +67,8 @@ export class JailKeeper implements SocketKeeper {
         `the kept socket ${id} is bound to ${kept.address.ip} port ${port}: release it first`
       )
     }
-    const bound = jail.bind(id, address, { receiveBytes: BUFFER_BYTES, sendBytes: BUFFER_BYTES })
+    const { udpBufferBytes: bytes } = this.#host
+    const bound = jail.bind(id, address, { receiveBytes: bytes, sendBytes: bytes })
     const entry = { jail, address, bound }
     this.#kept.set(id, entry)
     try {

@@ -166,8 +166,9 @@ export class SandboxRunner implements Runner {
     }
     const delegated = delegatedCgroup()
     const cgroup = delegated ?? (level === 'L4' || require === 'L4' ? ownCgroup() : undefined)
-    const { limits } = this.#init
-    const host = new JailHost({ file, execPath, execArgv, env, readable, user, cgroup, limits })
+    const { limits, udpBufferBytes } = this.#init
+    const own = { file, execPath, execArgv, env, readable, user, cgroup, limits, udpBufferBytes }
+    const host = new JailHost(own)
     const candidates: SandboxLevel[] =
       level !== 'auto' ? [level] : cgroup === undefined ? ['L3', 'L2'] : ['L4', 'L3', 'L2']
     this.#host = host
