@@ -60,6 +60,7 @@ export const contestants: Record<string, Contestant> = {
   quic: { ...libp2p('xtp-quic', () => stacks.quic()), maxStreams: MAX_STREAMS },
   'quic-1452': libp2p('xtp-quic, 1452-byte payload', () => stacks.quic(payload)),
   utp: libp2p('xtp-utp + noise + yamux', () => stacks.utp()),
+  udt: libp2p('xtp-udt + noise + yamux', stacks.udt),
   'tcp-noise': libp2p('@libp2p/tcp + noise + yamux', stacks.tcpNoise),
   quinn: libp2p('@chainsafe/libp2p-quic, in the process', stacks.quinn),
   'quic-1024-streams': libp2p('xtp-quic, 1,024 streams allowed', () => stacks.quic(manyStreams)),

@@ -23,7 +23,7 @@ export interface Plan {
   networks: string[]
 }
 
-/** Those that a goal compares. */
+/** Those that goals compare. */
 const COMPARED = [
   'quic',
   'tcp-noise',
@@ -36,7 +36,7 @@ const COMPARED = [
   'utp-native-raw'
 ]
 const LEVEL_KINDS = LEVELS.flatMap(level => [`quic@${level}`, `utp@${level}`])
-const REFERENCE_KINDS = ['tcp-tls', 'tcp-plaintext', 'ws-noise', 'tcp-raw']
+const OTHER_KINDS = ['udt', 'tcp-tls', 'tcp-plaintext', 'ws-noise', 'tcp-raw']
 
 const entries = (workload: string, rounds: number, kinds: string[]): Entry[] =>
   kinds.map(kind => ({ kind, workload, rounds }))
@@ -57,7 +57,7 @@ const FULL: Plan = {
   entries: [
     ...entries('core', 3, COMPARED),
     ...entries('core', 2, LEVEL_KINDS),
-    ...entries('core', 1, REFERENCE_KINDS),
+    ...entries('core', 1, OTHER_KINDS),
     ...entries('starts', 3, [...LEVEL_KINDS, 'tcp-noise', 'quinn', 'quic-inside']),
     ...entries('sizes', 2, ['quic', 'utp', 'tcp-noise', 'quinn']),
     ...entries('streams', 2, ['quic', 'quic-1024-streams', 'utp', 'tcp-noise']),

@@ -13,6 +13,7 @@ const KINDS = [
   'quic',
   'quic-1452',
   'utp',
+  'udt',
   'tcp-noise',
   'tcp-tls',
   'tcp-plaintext',

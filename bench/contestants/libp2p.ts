@@ -11,6 +11,7 @@ import { multiaddr } from '@multiformats/multiaddr'
 import { createLibp2p, type Libp2p, type Libp2pOptions } from 'libp2p'
 import type { XtpInit } from 'xtp'
 import { quic } from 'xtp-quic'
+import { udt } from 'xtp-udt'
 import { utp } from 'xtp-utp'
 import type { Contestant, Duplex } from './types.ts'
 
@@ -56,6 +57,10 @@ export const stacks = {
   utp: (init: XtpInit = {}): Stack => ({
     listen: `/ip4/${HOST}/udp/0/utp`,
     options: { transports: [utp(init)], ...overNoise() }
+  }),
+  udt: (): Stack => ({
+    listen: `/ip4/${HOST}/udp/0/udt`,
+    options: { transports: [udt()], ...overNoise() }
   }),
   quic: (init: XtpInit = {}): Stack => ({ listen: QUIC, options: { transports: [quic(init)] } }),
   tcpNoise: (): Stack => ({ listen: TCP, options: { transports: [tcp()], ...overNoise() } }),

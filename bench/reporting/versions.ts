@@ -25,7 +25,8 @@ const PACKAGES = [
   'utp-native',
   'xtp',
   'xtp-utp',
-  'xtp-quic'
+  'xtp-quic',
+  'xtp-udt'
 ]
 
 const json = (file: string) =>
@@ -47,7 +48,7 @@ export function versions(): Versions {
       PACKAGES.map(name => [name, json(`node_modules/${name}/package.json`).version])
     ),
     libraries: Object.fromEntries(
-      ['libutp', 'libquic'].map(name => [name, json(`vendor/${name}/recipe.json`).version])
+      ['libutp', 'libquic', 'libudt'].map(name => [name, json(`vendor/${name}/recipe.json`).version])
     ),
     v8Options: [...process.execArgv]
   }
