@@ -52,10 +52,17 @@ function signal(pid: number, name: NodeJS.Signals): void {
 
 /** Inodes of the sockets that a process holds. */
 function socketsOf(pid: number): string[] {
+  const dir = `/proc/${pid}/fd`
+  const linkOf = (fd: string) => {
+    try {
+      return fs.readlinkSync(path.join(dir, fd))
+    } catch {
+      // closed meanwhile, as the one that lists this process' own is
+      return ''
+    }
+  }
   try {
-    const links = fs
-      .readdirSync(`/proc/${pid}/fd`)
-      .map(fd => fs.readlinkSync(`/proc/${pid}/fd/${fd}`))
+    const links = fs.readdirSync(dir).map(linkOf)
     return links.flatMap(link => link.match(/^socket:\[(\d+)\]$/)?.[1] ?? [])
   } catch {
     return []
