@@ -214,9 +214,8 @@ const suites = {
   integration: async () => {
     // hostile peers have an addon of the native tests
     await native('')
-    await services(['transfer', 'crash', 'fuzz', 'interop', 'layout', 'errors', 'hostile'], {
-      extraEnv: strict
-    })
+    const dirs = ['transfer', 'crash', 'fuzz', 'interop', 'layout', 'errors', 'hostile', 'networks']
+    await services(dirs, { extraEnv: strict })
   },
   sandbox: async () => {
     // the enemy inside is an addon of the native tests
