@@ -30,7 +30,11 @@ constexpr uint16_t kResetWindow = 4096;
 // at one in 256.
 constexpr uint16_t kMaxAckAge = 256;
 
-constexpr uint64_t kReorderUs = 3000;
+// How long a gap is taken for a mere reordering: a quarter of a round trip, as
+// RACK does (RFC 8985, section 6.2), within limits.
+constexpr uint64_t kReorderShare = 4;
+constexpr uint64_t kMinReorderUs = 3000;
+constexpr uint64_t kMaxReorderUs = 25000;
 
 constexpr uint64_t kSynRepeatUs[] = {1000 * 1000, 2000 * 1000};
 constexpr int kSynRepeats = 2;
@@ -116,7 +120,10 @@ bool Connection::HoldsBack(const Packet& packet) {
   }
   if (gap_real_ && gap_ack_ == ack) return false;
   if (held_bytes_ != 0 && ack != held_ack_) return true;  // an old one
-  if (held_bytes_ == 0) hold_until_us_ = shared_->now_us + kReorderUs;
+  if (held_bytes_ == 0) {
+    hold_until_us_ = shared_->now_us + std::clamp(min_rtt_us_ / kReorderShare,
+                                                  kMinReorderUs, kMaxReorderUs);
+  }
   Packet bare = packet;
   bare.payload_bytes = 0;
   held_bytes_ = CopyKnownExtensions(bare, held_);

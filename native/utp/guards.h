@@ -37,8 +37,9 @@ struct Guards {
   // A dialer's sequence numbers begin in the lower half. Without: half of all
   // dialed connections resend nothing before a timeout.
   bool low_first_seq = true;
-  // A selective ack waits 3 ms for its gap to close. Without: packets that
-  // merely changed places count as lost and halve the window.
+  // A selective ack waits a quarter of a round trip for its gap to close.
+  // Without: packets that merely changed places count as lost and halve the
+  // window.
   bool reorder_tolerance = true;
   // Data whose acknowledgement is old is delivered. Without: data that was
   // overtaken by a few acknowledgements is lost.
