@@ -61,6 +61,9 @@ struct Guards {
   // ICMP ends dials and refused connections only. Without: any ICMP error, as
   // libutp has it.
   bool soft_icmp = true;
+  // The window of a long path doubles in a round trip until a queue fills or a
+  // packet is lost. Without: 3000 bytes more in each.
+  bool slow_start = true;
   // A RST must fit what was sent. Without: libutp only compares ids.
   bool strict_reset = true;
 };
