@@ -296,6 +296,7 @@ bool Channel::Admit(uint8_t* data, size_t length, const Endpoint& from) {
     if (found != peers_.end()) Note(found->second, Notice::Kind::kUnknown);
     return false;
   }
+  if (facts.kind == PacketKind::kChallenge) HoldAnswers();
   std::unique_lock<std::mutex> lock(mutex_);
   const bool dialing = dialing_.count(facts.destination) != 0;
   if (dialing) {

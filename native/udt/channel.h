@@ -90,6 +90,11 @@ class Channel final : private UdpSink, private AckListener {
   void SetBusy(bool busy);
   // A UDT socket that dials, whose answer is to be looked at.
   void AddDialing(uint32_t socket);
+  // Until the lock goes, libudt gets no answer to a dial: one that comes
+  // before UDT::connect has returned costs it 250 ms.
+  std::unique_lock<std::mutex> HoldAnswers() {
+    return std::unique_lock<std::mutex>(answers_mutex_);
+  }
   // A UDT socket that is no more: its peer is told, should it send.
   void Forget(uint32_t socket);
   void TakeNotices(std::vector<Notice>* out);
@@ -188,6 +193,8 @@ class Channel final : private UdpSink, private AckListener {
   std::deque<std::array<uint8_t, kHeaderBytes>> reminders_;
   uint64_t acknowledged_us_ = 0;
   bool told_libudt_ = false;  // of a packet, since the last Wait
+
+  std::mutex answers_mutex_;
 
   std::mutex mutex_;  // guards the rest
   std::unordered_set<uint32_t> dialing_;

@@ -34,6 +34,7 @@ void UdtSocket::Replace(int socket) {
 }
 
 void UdtSocket::Opened() {
+  if (opened_) return;
   opened_ = true;
   staged_.insert(staged_.begin(), kPreface, kPreface + kPrefaceBytes);
   FlushStaged();
