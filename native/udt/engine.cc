@@ -214,8 +214,8 @@ Status UdtEngine::Connect(PortBase* port, ByteConnection* connection,
   bool begun;
   {
     const auto hold = channel->HoldAnswers();
-    begun = UDT::connect(socket, to.address(),
-                         static_cast<int>(to.length())) == 0;
+    begun =
+        UDT::connect(socket, to.address(), static_cast<int>(to.length())) == 0;
   }
   if (!begun) {
     status = LastError("dial of " + to.ToString());

@@ -136,6 +136,12 @@ Status UdtSocket::Write(const iovec* slices, size_t count, size_t* taken) {
   return lost_ ? LostStatus() : Status::Ok();
 }
 
+Status UdtSocket::Flush() {
+  FlushStaged();
+  UpdateInterest();
+  return lost_ ? LostStatus() : Status::Ok();
+}
+
 Status UdtSocket::EndWriting(bool* done) {
   if (!end_staged_) {
     end_staged_ = true;
