@@ -147,10 +147,15 @@ export async function buildForeignPeers(names = Object.keys(FOREIGN_PEERS)) {
   }
 }
 
-/** Builds the native tests (and addons) with a sanitizer ('' for none), last in line for the processor; returns
- * the build folder. */
-export async function buildNative(sanitizer) {
-  for (const library of Object.values(TRANSPORTS)) {
+/**
+ * Builds the native tests (and addons) with a sanitizer ('' for none), last in line for the processor; returns
+ * the build folder.
+ *
+ * @param openSsl - prefix of an OpenSSL to link with instead of taking Node's; '': Node's
+ */
+export async function buildNative(sanitizer, openSsl = '') {
+  const libraries = Object.values(TRANSPORTS)
+  for (const library of libraries) {
     fetchVendor(library)
   }
   const dir = `build/native${sanitizer && `-${sanitizer}`}`
@@ -158,7 +163,7 @@ export async function buildNative(sanitizer) {
   await unlessFresh(
     `building native tests${sanitizer && ` with the ${sanitizer} sanitizer`}`,
     `native-${sanitizer}`,
-    fingerprint(sources, deviation('libutp') + deviation('libquic')),
+    fingerprint(sources, libraries.map(name => deviation(name)).join('') + openSsl),
     [`${dir}/CMakeCache.txt`],
     async () => {
       const quiet = { stdio: ['ignore', 'ignore', 'inherit'] }
@@ -171,6 +176,7 @@ export async function buildNative(sanitizer) {
           dir,
           '-DXTP_BUILD_TESTS=ON',
           `-DXTP_SANITIZE=${sanitizer}`,
+          `-DXTP_OPENSSL_DIR=${openSsl}`,
           `-DCMAKE_BUILD_TYPE=${sanitizer ? 'RelWithDebInfo' : 'Release'}`
         ],
         quiet

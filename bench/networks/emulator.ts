@@ -6,7 +6,8 @@ import path from 'node:path'
 import { createInterface } from 'node:readline'
 
 const root = path.resolve(import.meta.dirname, '../..')
-const PROGRAM = path.join(root, 'build/emulator/bench/networks/path_emulator')
+const PROGRAM =
+  process.env.XTP_PATH_EMULATOR ?? path.join(root, 'build/emulator/bench/networks/path_emulator')
 const SIDE = path.join(import.meta.dirname, 'side.ts')
 const LOOPBACK = '127.0.0.1'
 const END_MS = 3000
@@ -111,11 +112,14 @@ export class Emulator implements Place {
   }
 
   start(side: Side, args: string[]): LineProcess {
+    return this.startProgram(side, process.execPath, [SIDE, ...args])
+  }
+
+  startProgram(side: Side, program: string, args: string[]): LineProcess {
     const { user, sides } = this.#ready
     const { namespace, address } = sides[side] as Ready['sides'][number]
-    const command = [process.execPath, SIDE, ...args]
     const env = { ...process.env, XTP_BENCH_HOST: address }
-    return new LineProcess(PROGRAM, ['enter', user, namespace, ...command], env)
+    return new LineProcess(PROGRAM, ['enter', user, namespace, program, ...args], env)
   }
 
   async end(): Promise<LinkCounters[]> {

@@ -85,9 +85,12 @@ static bool run_give(char **words) {
 
 static bool run_kill(char **words) {
   uint32_t number;
-  const int signal = signal_number(words[1]);
-  if (!parse_incarnation(words[0], &number) || signal == 0) return false;
-  incarnation_kill(number, signal);
+  uint64_t signal;
+  if (!parse_incarnation(words[0], &number) ||
+      !parse_number(words[1], 1, 64, &signal)) {
+    return false;
+  }
+  incarnation_kill(number, (int)signal);
   return true;
 }
 

@@ -36,8 +36,7 @@ struct options {
   gid_t gid;
   bool has_user;
   uint64_t nofile;
-  uint64_t nproc;  // 0: not set
-  uint64_t data_bytes;
+  uint64_t data_bytes;  // 0: not set
   const char *cgroup;
   const char *memory_max;  // as written into the cgroup's files; NULL: not set
   const char *pids_max;

@@ -1,23 +1,16 @@
-// Names of errors and signals: tables, because libc's own
-// (strerrorname_np, sigabbrev_np) are missing in older ones.
+// Names of errors: a table, because libc's own (strerrorname_np) is missing in
+// older ones.
 #include "names.h"
 
 #include <errno.h>
-#include <signal.h>
-#include <stdint.h>
 #include <stdio.h>
-#include <string.h>
-
-#include "lines.h"
-
-struct name {
-  int number;
-  const char *text;
-};
 
 #define ROW(error) \
   { error, #error }
-static const struct name kErrors[] = {
+static const struct {
+  int number;
+  const char *text;
+} kErrors[] = {
     ROW(EPERM),         ROW(ENOENT),
     ROW(ESRCH),         ROW(EINTR),
     ROW(EIO),           ROW(ENXIO),
@@ -56,17 +49,6 @@ static const struct name kErrors[] = {
 };
 #undef ROW
 
-#define ROW(name) \
-  { SIG##name, #name }
-static const struct name kSignals[] = {
-    ROW(HUP),  ROW(INT),  ROW(QUIT), ROW(ILL),    ROW(TRAP), ROW(ABRT),
-    ROW(BUS),  ROW(FPE),  ROW(KILL), ROW(USR1),   ROW(SEGV), ROW(USR2),
-    ROW(PIPE), ROW(ALRM), ROW(TERM), ROW(CHLD),   ROW(CONT), ROW(STOP),
-    ROW(TSTP), ROW(TTIN), ROW(TTOU), ROW(URG),    ROW(XCPU), ROW(XFSZ),
-    ROW(PROF), ROW(SYS),  ROW(IO),   ROW(VTALRM), ROW(PWR),  ROW(WINCH),
-};
-#undef ROW
-
 const char *errno_name(int error) {
   static char number[16];
   for (size_t i = 0; i < sizeof kErrors / sizeof *kErrors; i++) {
@@ -74,14 +56,4 @@ const char *errno_name(int error) {
   }
   snprintf(number, sizeof number, "E%d", error);
   return number;
-}
-
-int signal_number(const char *word) {
-  uint64_t number;
-  if (parse_number(word, 1, 64, &number)) return (int)number;
-  if (strncmp(word, "SIG", 3) == 0) word += 3;
-  for (size_t i = 0; i < sizeof kSignals / sizeof *kSignals; i++) {
-    if (strcmp(kSignals[i].text, word) == 0) return kSignals[i].number;
-  }
-  return 0;
 }

@@ -1,4 +1,4 @@
-// Names of errors and signals as the line protocol writes them.
+// Names of errors as the line protocol writes them.
 #ifndef XTP_JAIL_NAMES_H_
 #define XTP_JAIL_NAMES_H_
 
@@ -9,9 +9,6 @@ extern "C" {
 // "EADDRINUSE", or "E123" for a number without a name here. The result lives
 // until the next call.
 const char *errno_name(int error);
-
-// 1 to 64 for "TERM", "SIGTERM" or "15"; 0 for anything else.
-int signal_number(const char *word);
 
 #ifdef __cplusplus
 }

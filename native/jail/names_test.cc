@@ -1,7 +1,6 @@
 #include "names.h"
 
 #include <cerrno>
-#include <csignal>
 #include <string>
 
 #include "common/testing/test.h"
@@ -26,19 +25,6 @@ TEST(EveryErrorIsOneShortWord) {
     const std::string name = Name(error);
     CHECK(name.size() >= 2 && name.size() <= 16 && name[0] == 'E');
     CHECK(name.find(' ') == std::string::npos);
-  }
-}
-
-TEST(SignalsByNameAndNumber) {
-  CHECK_EQ(signal_number("TERM"), SIGTERM);
-  CHECK_EQ(signal_number("SIGTERM"), SIGTERM);
-  CHECK_EQ(signal_number("15"), 15);
-  CHECK_EQ(signal_number("1"), 1);
-  CHECK_EQ(signal_number("64"), 64);
-  CHECK_EQ(signal_number("SYS"), SIGSYS);
-  for (const char* wrong : {"", "0", "65", "-9", "term", "SIG", "SIGSIGTERM",
-                            "TERM ", "015", "9x"}) {
-    CHECK_EQ(signal_number(wrong), 0);
   }
 }
 

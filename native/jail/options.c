@@ -72,7 +72,6 @@ static bool parse_option(const char *name, const char *value,
     const char **text;
   } numbers[] = {
       {"--nofile", &options->nofile, NULL},
-      {"--nproc", &options->nproc, NULL},
       {"--data-bytes", &options->data_bytes, NULL},
       {"--memory-max", &number, &options->memory_max},
       {"--pids-max", &number, &options->pids_max},

@@ -97,7 +97,6 @@ static void limit(int resource, uint64_t value, const char *step) {
 static void set_limits(const struct options *options) {
   limit(RLIMIT_CORE, 0, "rlimit_core");
   limit(RLIMIT_NOFILE, options->nofile, "rlimit_nofile");
-  if (options->nproc != 0) limit(RLIMIT_NPROC, options->nproc, "rlimit_nproc");
   if (options->data_bytes != 0) {
     limit(RLIMIT_DATA, options->data_bytes, "rlimit_data");
   }

@@ -458,6 +458,16 @@ void Connection::Report() {
     // The parent never heard of it: the place is free again.
     if (port_->listener() == listener_ && listener_ != 0) port_->AddCredit(1);
     shared_->counters.handshakes_failed++;
+    const Code code = event.status.code();
+    // Who only falls silent, or leaves, was not refused.
+    const bool refused = code == Code::kHandshakeFailed ||
+                         code == Code::kNoCommonAlpn ||
+                         code == Code::kRemoteMisbehaved;
+    if (refused && shared_->refusals.Take(shared_->now_us)) {
+      event.kind = Event::Kind::kRefused;
+      event.listener = listener_;
+      shared_->host->Emit(std::move(event));
+    }
   }
   dial_request_ = 0;
   Linger();

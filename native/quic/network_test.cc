@@ -90,6 +90,40 @@ TEST(TheParentsWindowDoesNotHoldLongPaths) {
   }
 }
 
+// What a stream has got beyond the parent's window is not another one's.
+TEST(AReaderThatPausesOnALongPathHoldsNobodyElseUp) {
+  Settings settings;
+  settings.max_connection_window_bytes = settings.connection_window_bytes;
+  Pair pair(settings, 5);
+  pair.sim.link.delay_us = 25 * kMs;
+  REQUIRE(pair.Connect());
+  pair.server->on_stream = [](FakeStream* stream) { stream->Expect(11); };
+  FakeStream* first = pair.client->Open(1);
+  first->SendPattern(11, 64 * kMiB);
+  first->End();
+  REQUIRE(pair.sim.Run(60 * kSecond, [&] {
+    return !pair.server->incoming().empty() &&
+           pair.server->incoming()[0]->received > 32 * kMiB;
+  }));
+  FakeStream* paused = pair.server->incoming()[0];
+  paused->Pause();
+  pair.sim.Run(5 * kSecond);
+  const uint64_t buffered = pair.server->Stat("buffered_in_bytes", 2);
+  CHECK(buffered > settings.max_receive_window_bytes / 2);
+  CHECK(buffered <= settings.max_receive_window_bytes);
+  FakeStream* second = pair.client->Open(1);
+  second->SendPattern(11, 16 * kMiB);
+  second->End();
+  CHECK(pair.sim.Run(20 * kSecond, [&] {
+    return pair.server->incoming().size() == 2 &&
+           pair.server->incoming()[1]->ended;
+  }));
+  CHECK(pair.server->incoming()[1]->complete(16 * kMiB));
+  paused->Resume();
+  CHECK(pair.sim.Run(60 * kSecond, [&] { return paused->ended; }));
+  CHECK(paused->complete(64 * kMiB));
+}
+
 TEST(BbrDoesNotMindAPercentOfLoss) {
   sim::Link link;
   link.delay_us = 25 * kMs;

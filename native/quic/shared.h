@@ -79,6 +79,8 @@ struct Shared {
   // That can be deleted at the end of the round.
   std::vector<Connection*> finished;
   size_t half_open = 0;
+  // What the application hears of peers that were refused (kRefused).
+  RateLimit refusals{10, 10};
   // Streams that peers may open in place of those that ended, in all: each
   // costs the parent some frames, whatever it does with it.
   RateLimit stream_returns{50000, 4096};

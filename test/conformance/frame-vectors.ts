@@ -155,6 +155,17 @@ const FRAMES: Array<[string, FrameVector['from'], Json]> = [
     }
   ],
   [
+    'Refused',
+    'service',
+    {
+      refused: {
+        listener_id: 1,
+        remote_addr: ADDR,
+        status: { code: 27, message: 'none of its protocols is libp2p' }
+      }
+    }
+  ],
+  [
     'Closed, orderly',
     'service',
     {

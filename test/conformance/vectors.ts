@@ -5,6 +5,9 @@ import { invalidVectors } from './invalid-vectors.ts'
 import { muxExchangeVectors, muxFrameVectors, muxInvalidVectors, muxText } from './mux-vectors.ts'
 import { negotiationVectors } from './negotiation-vectors.ts'
 
+/** Not from the code: see generate-certificates.ts. */
+export const CERTIFICATE_FILES = ['certificates.json', 'certificates-libp2p.json']
+
 export const VECTORS = new URL('../../spec/vectors/', import.meta.url)
 
 /** JSON files as values: how they are laid out is the formatter's business. */

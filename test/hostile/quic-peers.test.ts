@@ -15,7 +15,14 @@ import type {
 import { peerIdFromPrivateKey } from '@libp2p/peer-id'
 import { multiaddr } from '@multiformats/multiaddr'
 import { base58btc } from 'multiformats/bases/base58'
-import { isXtpError, type MuxedConnection, STATUS, type XtpError } from 'xtp'
+import {
+  isXtpError,
+  type MuxedConnection,
+  type PeerCertificateError,
+  type RefusedPeer,
+  STATUS,
+  type XtpError
+} from 'xtp'
 import {
   type CertificateInit,
   extension,
@@ -219,6 +226,8 @@ describe('hostile peers of xtp-quic', () => {
   let pid: number | undefined
   /** What libp2p's upgrader was given. */
   const handed: string[] = []
+  /** What the application hears. */
+  const refused: RefusedPeer[] = []
 
   before(async () => {
     hostile = await HostilePackage.create()
@@ -233,6 +242,7 @@ describe('hostile peers of xtp-quic', () => {
       }
     }
     pid = transportOf(ours).status().pid
+    transportOf(ours).events.addEventListener('peer:refused', ({ detail }) => refused.push(detail))
   })
 
   afterEach(async () => {
@@ -254,6 +264,7 @@ describe('hostile peers of xtp-quic', () => {
     peer = await hostile.start(what)
     handed.length = 0
     logged.length = 0
+    refused.length = 0
     return peer
   }
 
@@ -312,6 +323,12 @@ describe('hostile peers of xtp-quic', () => {
         )
         assert.equal(await stat('handshakes_failed'), failures)
       }
+      await until('the application hears of it', () => refused.length > 0)
+      const [{ remoteAddr, error, missed }] = refused as [RefusedPeer]
+      assert.equal(error.code, told?.[0] ?? 'ERR_XTP_PEER_CERTIFICATE', error.message)
+      assert.equal((error as PeerCertificateError).reason, told === undefined ? dial : undefined)
+      assert.match(String(remoteAddr), /^\/ip4\/127\.0\.0\.1\/udp\/\d+\/quic-v1$/)
+      assert.deepEqual([refused.length, missed], [1, 0])
       await goesOn()
     })
   }

@@ -151,7 +151,7 @@ for (const wire of WIRES) {
   const rounds = (count: number) =>
     wire === WIRES[0] || tier === 'full' ? count : Math.ceil(count / 4)
 
-  describe(`with ${wire.name}, the death`, { timeout: 300_000 }, () => {
+  describe(`with ${wire.name}, the death`, { timeout: 900_000 }, () => {
     it('of the launcher: the service is gone, and another one listens on the same port', async t => {
       const server = await wire.createClient({
         restart: { initialDelayMs: 10, maxDelayMs: 100, budget: 1000 }

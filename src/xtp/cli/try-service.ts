@@ -32,6 +32,7 @@ async function hello(
     incarnation,
     // a host that exists for this one answer
     identity: new TlsIdentity(await generateKeyPair('Ed25519')),
+    onRefused() {},
     connectionLog: log,
     serviceLog: log
   })

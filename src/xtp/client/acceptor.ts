@@ -17,7 +17,7 @@ export interface AcceptorHost {
   abortInService(connId: number): void
   /** There are as many connections as may be. */
   isFull(): boolean
-  refuse(connId: number): void
+  refuse(incoming: Incoming): void
   /** Does nothing once the link is broken. */
   grant(listenerId: number, count: number): void
 }
@@ -113,7 +113,7 @@ export class Acceptor implements ConnectionAcceptor {
     }
     if (this.#host.isFull()) {
       early.stream.reset(STATUS.RESOURCE_EXHAUSTED)
-      this.#host.refuse(connId)
+      this.#host.refuse(incoming)
       this.#credit.free(incoming.listenerId)
       return
     }

@@ -29,6 +29,7 @@ import { LentSockets } from './lent-sockets.ts'
 import { type ListenerOptions, XtpListener } from './listener.ts'
 import { silentLogger } from './log.ts'
 import { type TransportMetrics, transportMetrics } from './metrics.ts'
+import { Refusals, type RefusedPeer } from './refusals.ts'
 import type { ServiceConnection } from './service-connection.ts'
 import { ServiceSession } from './service-session.ts'
 import type { TransportStatus } from './status.ts'
@@ -54,6 +55,11 @@ export interface XtpClientEvents {
   'service:compromised': CustomEvent<PossibleCompromiseError>
   /** Restarts are suspended (`open`), tried once (`half-open`), or as usual again (`closed`). */
   'service:breaker': CustomEvent<{ state: BreakerState }>
+  /**
+   * An inbound peer did not become a connection: its handshake failed, its certificate does not prove who it is, or
+   * there are as many connections as `limits` allow. At most 10 per second are told.
+   */
+  'peer:refused': CustomEvent<RefusedPeer>
   /** With `standby: true`: a second process is ready to take over. */
   'service:standby': CustomEvent<{ pid: number }>
 }
@@ -99,6 +105,7 @@ export class XtpClient extends TypedEventEmitter<XtpClientEvents> {
   readonly #listeners = new Set<XtpListener>()
   readonly #dials = new Set<AbortController>()
   readonly #identity?: TlsIdentity
+  readonly #refusals: Refusals
   #session?: ServiceSession
   #accepting = true
   #stopping?: Promise<void>
@@ -132,6 +139,10 @@ export class XtpClient extends TypedEventEmitter<XtpClientEvents> {
     this.#connectionLog = logger.forComponent(`${scope}:connection`)
     this.#serviceLog = logger.forComponent(`${scope}:service`)
     this.metrics = transportMetrics(metrics, definition.name, () => this.status())
+    this.#refusals = new Refusals(this.config.clock, peer => {
+      this.#listenerLog('refused %a, %d before it - %e', peer.remoteAddr, peer.missed, peer.error)
+      this.safeDispatchEvent('peer:refused', { detail: peer })
+    })
     this.#supervisor = new Supervisor({
       runner: this.config.runner,
       request: {
@@ -375,6 +386,10 @@ export class XtpClient extends TypedEventEmitter<XtpClientEvents> {
       incarnation,
       identity: this.#identity,
       sockets: sockets && new LentSockets(sockets, incarnation),
+      onRefused: (remoteAddr, error) => {
+        this.countError('inbound', error)
+        this.#refusals.add(remoteAddr, error)
+      },
       connectionLog: this.#connectionLog,
       serviceLog: this.#serviceLog,
       metrics: this.metrics?.events

@@ -2,7 +2,7 @@
 // those that came before it are held, bounded in number and time; inbound connections are handed over when
 // they have proved who they are.
 import type { Clock, Incoming, MuxStream, StreamHeader } from '../ctl/index.ts'
-import { STATUS } from '../ctl/index.ts'
+import { PeerCertificateError, STATUS } from '../ctl/index.ts'
 import { AcceptCredit, type InboundTaker } from './accept-credit.ts'
 import type { ConnectionAcceptor } from './acceptor.ts'
 import { EarlyStream, HOLD_MS, MAX_HELD } from './inbound.ts'
@@ -22,7 +22,9 @@ export interface MuxedAcceptorHost {
   /** No connection more: the application's limit. */
   isFull(): boolean
   /** Ends one for that reason. */
-  refuse(connId: number): void
+  refuse(incoming: Incoming): void
+  /** The peer has not proved who it is. */
+  onUnidentified(connection: MuxedConnection, error: PeerCertificateError): void
   grant(listenerId: number, count: number): void
 }
 
@@ -80,7 +82,7 @@ export class MuxedAcceptor implements ConnectionAcceptor {
       return
     }
     if (this.#host.isFull()) {
-      this.#host.refuse(connId)
+      this.#host.refuse(incoming)
       this.#drop(connId)
       this.#credit.free(listenerId)
       return
@@ -90,7 +92,12 @@ export class MuxedAcceptor implements ConnectionAcceptor {
     connection
       .identify()
       .then(() => taker.onConnection(connection))
-      .catch(error => connection.abort(error))
+      .catch(error => {
+        connection.abort(error)
+        if (error instanceof PeerCertificateError) {
+          this.#host.onUnidentified(connection, error)
+        }
+      })
       .finally(() => this.#credit.free(listenerId))
   }
 

@@ -8,12 +8,14 @@ import {
   DEFAULT_WINDOW_BYTES,
   MAX_STREAMS_PER_CONNECTION,
   MAX_WITHHELD_CREDIT_BYTES,
+  type PeerCertificateError,
   STATUS
 } from '../ctl/index.ts'
 import { HOLD_MS, MAX_HELD } from './inbound.ts'
 import { silentLogger } from './log.ts'
 import type { MuxedConnection } from './muxed-connection.ts'
 import type { MuxedStream } from './muxed-stream.ts'
+import type { RefusedPeer } from './refusals.ts'
 import type { NativeStreamMuxer } from './stream-muxer.ts'
 import { flipped, makeCertificate } from './testing/certificates.ts'
 import { type FakeService, type FakeStream, settle } from './testing/fake-service.ts'
@@ -76,6 +78,13 @@ async function until(what: string, holds: () => boolean): Promise<void> {
     assert.ok(turn < 1_000_000, `${what} did not happen`)
     await new Promise(resolve => setImmediate(resolve))
   }
+}
+
+/** What the application hears of peers that were refused. */
+function refusals({ transport }: NativeFixture): RefusedPeer[] {
+  const told: RefusedPeer[] = []
+  transport.events.addEventListener('peer:refused', ({ detail }) => told.push(detail))
+  return told
 }
 
 /** Dials, and lets the time pass that a process has for ending by itself. */
@@ -289,7 +298,9 @@ describe('streams', () => {
     const f = await nativeFixture()
     const { connection, muxer, service } = await muxed(f)
     const negotiate = async (question: string) => {
-      const { fake, stream } = await remoteStream(muxer, () => service.openStream(connection.connId))
+      const { fake, stream } = await remoteStream(muxer, () =>
+        service.openStream(connection.connId)
+      )
       stream.protocol = ''
       const negotiation = byteStream(stream)
       fake.stream?.write(bytes(`protocol${question}`))
@@ -749,8 +760,9 @@ describe('inbound connections', () => {
     await stop(f)
   })
 
-  test('that have not are aborted, and take no place', async () => {
+  test('that have not are aborted, told, and take no place', async () => {
     const f = await nativeFixture()
+    const told = refusals(f)
     f.native.certificate = await makeCertificate({ signature: flipped })
     const { taken, service } = await listening(f)
     const early = service.openStream(2)
@@ -762,6 +774,63 @@ describe('inbound connections', () => {
     await until('credit', () => service.events.some(event => 'accept' in event))
     assert.equal(early.resetCode, STATUS.CONNECTION_CLOSED)
     assert.equal(taken.length, 0)
+    assert.deepEqual(
+      told.map(({ remoteAddr, error }) => [
+        String(remoteAddr),
+        error.code,
+        (error as PeerCertificateError).reason
+      ]),
+      [['/ip4/192.0.2.7/udp/999/utp', 'ERR_XTP_PEER_CERTIFICATE', 'not-self-signed']]
+    )
+    await stop(f)
+  })
+
+  test('whose handshake failed in the service, or that are too many, are told', async () => {
+    const f = await nativeFixture({ limits: { connections: 1 } })
+    const told = refusals(f)
+    const { taken, service } = await listening(f)
+    service.refused(1, STATUS.NO_COMMON_ALPN)
+    service.incomingNative(2, 1)
+    await until('the connection', () => taken.length === 1)
+    service.incomingNative(4, 1)
+    await settle()
+    assert.deepEqual(
+      told.map(({ error }) => error.code),
+      ['ERR_XTP_NO_COMMON_ALPN', 'ERR_XTP_RESOURCE_EXHAUSTED']
+    )
+    assert.match(told[0]?.error.message as string, /192\.0\.2\.7/)
+    await stop(f)
+  })
+
+  test('that are refused by the dozen are told ten times per second', async () => {
+    const f = await nativeFixture()
+    const told = refusals(f)
+    const { service } = await listening(f)
+    const many = async () => {
+      for (let i = 0; i < 25; i++) {
+        service.refused(1, STATUS.HANDSHAKE_FAILED)
+      }
+      await settle()
+    }
+    await many()
+    assert.equal(told.length, 10)
+    f.clock.advance(1_000)
+    await many()
+    assert.equal(told.length, 20)
+    assert.deepEqual(
+      told.map(({ missed }) => missed),
+      Array.from({ length: 20 }, (_, i) => (i === 10 ? 15 : 0))
+    )
+    await stop(f)
+  })
+
+  test('refused on a listener that never was: a violation', async () => {
+    const f = await nativeFixture()
+    const told = refusals(f)
+    const { service } = await listening(f)
+    service.refused(2, STATUS.HANDSHAKE_FAILED)
+    await until('the end', () => f.client.status().state !== 'running')
+    assert.equal(told.length, 0)
     await stop(f)
   })
 

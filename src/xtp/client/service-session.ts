@@ -11,13 +11,17 @@ import {
   type EventBody,
   errorFromStatus,
   type Hello,
+  type Incoming,
   type MuxStream,
   type MuxStreamHandler,
+  type Refused,
   type ReplyBody,
   type RequestBody,
   type RequestOptions,
+  ResourceExhaustedError,
   ServiceStartError,
   STATUS,
+  type Status,
   UnavailableError,
   type XtpError
 } from '../ctl/index.ts'
@@ -52,6 +56,8 @@ export interface ServiceSessionInit {
   identity?: TlsIdentity
   /** Where the service's sockets are; absent: it makes its own. */
   sockets?: LentSockets
+  /** An inbound peer did not become a connection. */
+  onRefused(remoteAddr: Multiaddr, error: XtpError): void
   /** Of connections, and of the service itself. */
   connectionLog: Logger
   serviceLog: Logger
@@ -83,6 +89,7 @@ export class ServiceSession {
   readonly #lost = Promise.withResolvers<XtpError>()
   #isBroken = false
   #nextConnId = 1
+  #lastListenerId = 0
   #nonce = 0n
 
   constructor(init: ServiceSessionInit) {
@@ -297,6 +304,7 @@ export class ServiceSession {
     if (kept !== undefined) {
       await this.#unlessLost(sockets?.lend(kept.id))
     }
+    this.#lastListenerId = Math.max(this.#lastListenerId, listenerId)
     this.#acceptor.add(listenerId, taker, acceptCredit)
     try {
       const reply = await this.#request({ listen: { listenerId, addr, accept: acceptCredit } })
@@ -395,6 +403,8 @@ export class ServiceSession {
   #onEvent(body: EventBody): void {
     if ('incoming' in body) {
       this.#acceptor.onIncoming(body.incoming)
+    } else if ('refused' in body) {
+      this.#onRefused(body.refused)
     } else if ('closed' in body) {
       this.#onClosed(body.closed)
     } else if ('log' in body) {
@@ -403,6 +413,14 @@ export class ServiceSession {
       const log = level <= 1 ? serviceLog.error : level === 2 ? serviceLog : serviceLog.trace
       log('%s: %s', cleanText(scope), cleanText(message))
     }
+  }
+
+  #onRefused({ listenerId, remoteAddr, status }: Refused): void {
+    if (listenerId > this.#lastListenerId) {
+      violation(`a peer refused on listener ${listenerId}, which never was`)
+    }
+    const from = addressFromService(remoteAddr, this.#init.definition)
+    this.#init.onRefused(from, errorFromStatus(status as Status, `handshake with ${from}`))
   }
 
   #onClosed(closed: Closed): void {
@@ -445,18 +463,25 @@ export class ServiceSession {
         this.#closeInService(connId, STATUS.CONNECTION_ABORTED)
       },
       isFull: () => this.isFull,
-      refuse: connId => this.#refuse(connId),
+      refuse: incoming => this.#refuse(incoming),
       grant: (listenerId, count) => this.#grant(listenerId, count)
     })
   }
 
-  #refuse(connId: number): void {
+  #refuse({ connId, remoteAddr }: Incoming): void {
+    const { config, definition, onRefused } = this.#init
     this.#init.serviceLog.error(
       'connection %d refused: %d are open, which is limits.connections',
       connId,
       this.connections.size
     )
     this.#closeInService(connId, STATUS.CONNECTION_ABORTED)
+    onRefused(
+      addressFromService(remoteAddr, definition),
+      new ResourceExhaustedError('as many connections are open as limits.connections allows', {
+        details: { limit: 'connections', allowed: config.limits.connections }
+      })
+    )
   }
 
   #grant(listenerId: number, count: number): void {
@@ -481,7 +506,8 @@ export class ServiceSession {
       },
       abortInService: connId => this.#closeInService(connId, STATUS.CONNECTION_ABORTED),
       isFull: () => this.isFull,
-      refuse: connId => this.#refuse(connId),
+      refuse: incoming => this.#refuse(incoming),
+      onUnidentified: ({ remoteAddr }, error) => this.#init.onRefused(remoteAddr, error),
       grant: (listenerId, count) => this.#grant(listenerId, count)
     })
   }

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { createHash, generateKeyPairSync, X509Certificate } from 'node:crypto'
+import fs from 'node:fs'
 import { describe, it } from 'node:test'
 import { generateKeyPair, publicKeyToProtobuf } from '@libp2p/crypto/keys'
 import type { PrivateKey } from '@libp2p/interface'
@@ -7,12 +8,14 @@ import { peerIdFromPrivateKey, peerIdFromString } from '@libp2p/peer-id'
 import { generateCertificate, verifyPeerCertificate as verifyOfLibp2p } from '@libp2p/tls/utils'
 import fc from 'fast-check'
 import { base58btc as base58 } from 'multiformats/bases/base58'
+import type { CertificateVector } from '../../../test/conformance/generate-certificates.ts'
 import { PeerCertificateError, type PeerCertificateReason } from '../ctl/index.ts'
 import {
   type Bytes,
   type CertificateInit,
   der,
   ECDSA_SHA256,
+  ecdsaHost,
   extension,
   flipped,
   hex,
@@ -83,6 +86,28 @@ describe('certificates of peers', () => {
     })
   }
 
+  for (const curve of ['P-256', 'P-384', 'P-521']) {
+    it(`knows a peer with an ECDSA host key on ${curve} in the form of the specification`, async () => {
+      const host = ecdsaHost(curve)
+      const digest = createHash('sha256').update(host.protobuf).digest()
+      const id = base58.baseEncode(Buffer.concat([Buffer.of(0x12, 32), digest]))
+      assert.equal(String(await verifyPeerCertificate(await makeCertificate({ host }))), id)
+      const { sign } = ecdsaHost(curve)
+      await refused(await makeCertificate({ host: { ...host, sign } }), 'bad-host-signature')
+      const { protobuf } = host
+      for (const wrong of [protobuf.subarray(0, -1), Buffer.concat([protobuf, hex('00')])]) {
+        await refused(await makeCertificate({ host: { ...host, protobuf: wrong } }), 'bad-host-key')
+      }
+    })
+  }
+
+  it('refuses an ECDSA host key whose length is not in its shortest form', async () => {
+    const { protobuf, sign } = ecdsaHost()
+    const spki = protobuf.subarray(4)
+    const long = Buffer.concat([hex('080312'), Buffer.of(0x80 | spki.byteLength, 0), spki])
+    await refused(await makeCertificate({ host: { protobuf: long, sign } }), 'bad-host-key')
+  })
+
   const rsa = (bits: number) => generateKeyPairSync('rsa', { modulusLength: bits }).privateKey
   const RSA_SHA512 = hex('300d 0609 2a864886f70d01010d 0500')
   const kinds: Record<string, () => CertificateInit> = {
@@ -121,6 +146,24 @@ describe('certificates of peers', () => {
     await agreed(await makeCertificate({ notAfter: time(Date.UTC(4096, 0)) }))
     await agreed(await makeCertificate({ notBefore: time(Date.UTC(1975, 0)) }))
   })
+
+  for (const file of ['certificates.json', 'certificates-libp2p.json']) {
+    describe(`of spec/vectors/${file}`, () => {
+      const url = new URL(`../../../spec/vectors/${file}`, import.meta.url)
+      const { vectors } = JSON.parse(fs.readFileSync(url, 'utf8')) as {
+        vectors: CertificateVector[]
+      }
+      for (const { name, certificate, peer, reason } of vectors) {
+        it(name, async () => {
+          if (reason === undefined) {
+            assert.equal(String(await verifyPeerCertificate(hex(certificate))), peer)
+          } else {
+            await refused(hex(certificate), reason)
+          }
+        })
+      }
+    })
+  }
 
   it('takes the time that it is given', async () => {
     const certificate = await makeCertificate()

@@ -6,7 +6,7 @@
 // extensions, trailing bytes and BER pass, throws TypeErrors for what is malformed, and loads an ASN.1
 // library of 20 MB that changes globals. A test compares the two.
 import { publicKeyFromProtobuf, publicKeyToProtobuf } from '@libp2p/crypto/keys'
-import type { PeerId, PublicKey } from '@libp2p/interface'
+import type { PeerId } from '@libp2p/interface'
 import { peerIdFromMultihash, peerIdFromPublicKey } from '@libp2p/peer-id'
 import {
   MAX_CERTIFICATE_BYTES,
@@ -18,6 +18,9 @@ import { HANDSHAKE_PREFIX } from './tls-identity.ts'
 
 /** 1.3.6.1.4.1.53594.1.1, content of the OBJECT IDENTIFIER. */
 const LIBP2P_EXTENSION = '2b0601040183a25a0101'
+
+/** How a `PublicKey` in protobuf begins whose type is ECDSA, up to the length of its data. */
+const ECDSA_HOST_KEY = Uint8Array.of(0x08, 0x03, 0x12)
 
 const VERSION_3 = '020102'
 const [CONTEXT_0, ISSUER_ID, SUBJECT_ID, CONTEXT_3] = [0xa0, 0x81, 0x82, 0xa3] as const
@@ -87,7 +90,7 @@ export async function verifyPeerCertificate(
     refuse('expired', `it was valid until ${date(certificate.notAfter)}: check both clocks`)
   }
   await checkSelfSignature(certificate)
-  return peerIdOfKey(await hostKey(certificate))
+  return hostOf(certificate)
 }
 
 function refuse(reason: PeerCertificateReason, why: string, cause?: unknown): never {
@@ -246,18 +249,6 @@ async function checkSelfSignature(certificate: Certificate): Promise<void> {
   }
 }
 
-/** The id of a peer with this key (libp2p's peer id specification). */
-async function peerIdOfKey(key: PublicKey): Promise<PeerId> {
-  if (key.type !== 'ECDSA') {
-    return peerIdFromPublicKey(key)
-  }
-  // js-libp2p has no peer ids of ECDSA keys: by the specification it is the hash of so long a key
-  const protobuf = publicKeyToProtobuf(key) as Uint8Array<ArrayBuffer>
-  const digest = new Uint8Array(await crypto.subtle.digest('SHA-256', protobuf))
-  const [code, size] = [0x12, digest.byteLength] as const
-  return peerIdFromMultihash({ code, size, digest, bytes: Uint8Array.of(code, size, ...digest) })
-}
-
 /** ASN.1 `SEQUENCE { r, s }` as the two numbers of `bytes` bytes each that Web Cryptography takes. */
 function ecdsaSignature(der: Uint8Array, bytes: number): Uint8Array {
   const file = new DerReader(der)
@@ -275,9 +266,17 @@ function ecdsaSignature(der: Uint8Array, bytes: number): Uint8Array {
   return raw
 }
 
-/** The key of the peer, whose signature in the extension covers the key of the certificate. */
-async function hostKey({ extension, spki }: Certificate): Promise<PublicKey> {
-  let publicKey: PublicKey
+// ---- the host ----
+
+/** What the signature in the extension is checked with. */
+interface HostKey {
+  verify(signed: Uint8Array, signature: Uint8Array): Promise<boolean>
+  peerId(): Promise<PeerId>
+}
+
+/** Whose signature in the extension covers the key of the certificate. */
+async function hostOf({ extension, spki }: Certificate): Promise<PeerId> {
+  let key: HostKey
   let signature: Uint8Array
   try {
     const value = new DerReader(extension)
@@ -286,7 +285,7 @@ async function hostKey({ extension, spki }: Certificate): Promise<PublicKey> {
     const { content } = sequence.read(DER.OCTET_STRING)
     signature = sequence.read(DER.OCTET_STRING).content
     sequence.end()
-    publicKey = publicKeyFromProtobuf(content)
+    key = await readHostKey(content)
   } catch (error) {
     refuse('bad-host-key', 'the host key in its libp2p extension cannot be read', error)
   }
@@ -296,12 +295,79 @@ async function hostKey({ extension, spki }: Certificate): Promise<PublicKey> {
   let isValid = false
   let cause: unknown
   try {
-    isValid = await publicKey.verify(signed, signature)
+    isValid = await key.verify(signed, signature)
   } catch (error) {
     cause = error
   }
   if (!isValid) {
     refuse('bad-host-signature', 'the host key has not signed the key of the certificate', cause)
   }
-  return publicKey
+  return key.peerId()
+}
+
+/** @param protobuf - `PublicKey` of the peer id specification */
+async function readHostKey(protobuf: Uint8Array): Promise<HostKey> {
+  const spki = ecdsaHostKey(protobuf)
+  if (spki !== undefined) {
+    return readEcdsaKey(protobuf, spki)
+  }
+  const key = publicKeyFromProtobuf(protobuf)
+  return {
+    verify: async (signed, signature) => key.verify(signed, signature),
+    peerId: async () =>
+      key.type === 'ECDSA' ? hashedPeerId(publicKeyToProtobuf(key)) : peerIdFromPublicKey(key)
+  }
+}
+
+/**
+ * The SubjectPublicKeyInfo of an ECDSA host key. Undefined: it is of another type, or in js-libp2p's own form, which
+ * no other implementation has.
+ */
+function ecdsaHostKey(protobuf: Uint8Array): Uint8Array | undefined {
+  if (!ECDSA_HOST_KEY.every((byte, i) => byte === protobuf[i])) {
+    return undefined
+  }
+  const [low = 0, high = 0] = protobuf.subarray(ECDSA_HOST_KEY.byteLength)
+  const isLong = low >= 0x80
+  const data = protobuf.subarray(ECDSA_HOST_KEY.byteLength + (isLong ? 2 : 1))
+  const length = isLong ? (low & 0x7f) + 0x80 * high : low
+  if (length !== data.byteLength || (isLong && high === 0)) {
+    return undefined
+  }
+  return new DerReader(data).enter(DER.SEQUENCE).nextTag === DER.SEQUENCE ? data : undefined
+}
+
+async function readEcdsaKey(protobuf: Uint8Array, spki: Uint8Array): Promise<HostKey> {
+  const file = new DerReader(spki)
+  const algorithm = hex(file.enter(DER.SEQUENCE).read(DER.SEQUENCE).whole)
+  file.end()
+  const { name, namedCurve, bytes } = KEYS[algorithm] ?? {}
+  if (name !== 'ECDSA' || bytes === undefined) {
+    throw new DerError(`a host key of ECDSA on another curve (${algorithm})`)
+  }
+  const key = await crypto.subtle.importKey(
+    'spki',
+    spki as Uint8Array<ArrayBuffer>,
+    { name, namedCurve },
+    false,
+    ['verify']
+  )
+  return {
+    verify: (signed, signature) =>
+      crypto.subtle.verify(
+        { name, hash: 'SHA-256' },
+        key,
+        ecdsaSignature(signature, bytes) as Uint8Array<ArrayBuffer>,
+        signed as Uint8Array<ArrayBuffer>
+      ),
+    peerId: () => hashedPeerId(protobuf)
+  }
+}
+
+/** Of a key that is too long to be a peer id itself; js-libp2p has none of ECDSA keys. */
+async function hashedPeerId(protobuf: Uint8Array): Promise<PeerId> {
+  const bytes = protobuf as Uint8Array<ArrayBuffer>
+  const digest = new Uint8Array(await crypto.subtle.digest('SHA-256', bytes))
+  const [code, size] = [0x12, digest.byteLength] as const
+  return peerIdFromMultihash({ code, size, digest, bytes: Uint8Array.of(code, size, ...digest) })
 }

@@ -27,6 +27,7 @@ cancel client new ready draining
 cancel service new ready draining
 accept client ready draining
 incoming service ready draining
+refused service ready draining
 closed service ready draining
 addrs service ready draining
 log service ready draining

@@ -42,6 +42,7 @@ export const EVENT_RULES: Readonly<Record<EventKind, EventRule>> = {
   accept: { from: ['client'], states: OPEN },
   // An Incoming may be under way when Drain is sent.
   incoming: { from: ['service'], states: OPEN },
+  refused: { from: ['service'], states: OPEN },
   closed: { from: ['service'], states: OPEN },
   addrs: { from: ['service'], states: OPEN },
   log: { from: ['service'], states: OPEN }

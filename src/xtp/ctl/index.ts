@@ -56,6 +56,7 @@ export {
   Log,
   Option,
   Ping,
+  Refused,
   Shutdown,
   Sign,
   Signed,

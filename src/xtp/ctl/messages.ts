@@ -15,6 +15,7 @@ import type {
   Listening,
   Log,
   Ping,
+  Refused,
   Shutdown,
   Sign,
   Signed,
@@ -50,6 +51,7 @@ export type ReplyBody = {
 export type EventBody =
   | { accept: Accept }
   | { incoming: Incoming }
+  | { refused: Refused }
   | { closed: Closed }
   | { addrs: Addrs }
   | { log: Log }
@@ -82,6 +84,7 @@ export const BODY_KINDS: readonly BodyKind[] = [
   'cancel',
   'accept',
   'incoming',
+  'refused',
   'closed',
   'addrs',
   'log'

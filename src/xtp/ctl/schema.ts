@@ -145,6 +145,11 @@ const bodies = {
     4: remoteAddr,
     5: remoteCertificate
   }),
+  41: message('Refused', {
+    1: listenerId,
+    2: remoteAddr,
+    3: { name: 'status', type: status, required: true }
+  }),
   42: message('Closed', {
     1: connId,
     2: { name: 'status', type: status, required: true },

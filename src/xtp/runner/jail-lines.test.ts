@@ -173,7 +173,7 @@ describe('commands', () => {
     assert.equal(jailCommand.close('a'), 'close a\n')
     assert.equal(jailCommand.start(3, 'L3'), 'start 3 L3\n')
     assert.equal(jailCommand.give(3, 'a'), 'give 3 a\n')
-    assert.equal(jailCommand.kill(3, 'SIGKILL'), 'kill 3 SIGKILL\n')
+    assert.equal(jailCommand.kill(3, 'SIGKILL'), 'kill 3 9\n')
     assert.equal(jailCommand.probe('L2'), 'probe L2\n')
   })
 

@@ -1,6 +1,7 @@
 // The line protocol of xtp-jail (spec/xtp-jail.md, section Lines), without I/O. The jail is ours and
 // parses nothing hostile, but what it says is checked all the same: a line that is none of the list is
 // a violation, after which nothing of it is believed.
+import { constants } from 'node:os'
 import { ProtocolViolationError } from '../ctl/index.ts'
 import type { SandboxLevel, SocketAddress } from './runner.ts'
 
@@ -220,7 +221,8 @@ export const jailCommand = {
   close: (id: string) => `close ${socketId(id)}\n`,
   start: (number: number, level: SandboxLevel) => `start ${number} ${level}\n`,
   give: (number: number, id: string) => `give ${number} ${socketId(id)}\n`,
-  kill: (number: number, signal: 'SIGTERM' | 'SIGKILL') => `kill ${number} ${signal}\n`,
+  kill: (number: number, signal: 'SIGTERM' | 'SIGKILL') =>
+    `kill ${number} ${constants.signals[signal]}\n`,
   probe: (level: SandboxLevel) => `probe ${level}\n`
 }
 

@@ -60,7 +60,8 @@ export const NATIVE_EVENT = {
   CLOSED: 3,
   STATS: 4,
   LOG: 5,
-  LINK_LOST: 6
+  LINK_LOST: 6,
+  REFUSED: 7
 } as const
 
 /** native/common/transport.h, struct Event. Strings are empty and numbers 0 where not used. */

@@ -216,6 +216,15 @@ export class NativeBackend {
           }
         })
         break
+      case NATIVE_EVENT.REFUSED:
+        onEvent({
+          refused: {
+            listenerId: event.listener,
+            remoteAddr: bytesFromIpPort(event.remoteIp, event.remotePort, suffix),
+            status: statusOf(event)
+          }
+        })
+        break
       case NATIVE_EVENT.CLOSED:
         onEvent({
           closed: {

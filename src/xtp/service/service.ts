@@ -49,7 +49,7 @@ const LOCK_FD = 6
 /** The level from which on the launcher has a file tree to take away. */
 const FIRST_LEVEL_WITH_TREE = 3
 const DEFAULT_DIAL_TIMEOUT_MS = 30_000
-/** Log events are dropped while the parent does not take what is queued. */
+/** Events that nothing depends on, Log and Refused, are dropped while the parent does not take what is queued. */
 const MAX_QUEUED_LOG_BYTES = 1 << 20
 /** A parent that takes nothing at all any more. */
 const MAX_QUEUED_BYTES = 64 << 20
@@ -303,7 +303,7 @@ export class Service {
   }
 
   #emit(event: EventBody): void {
-    if ('log' in event && this.#link.queuedBytes > MAX_QUEUED_LOG_BYTES) {
+    if (('log' in event || 'refused' in event) && this.#link.queuedBytes > MAX_QUEUED_LOG_BYTES) {
       return
     }
     if (this.#session.state !== 'closed') {

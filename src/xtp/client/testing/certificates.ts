@@ -40,7 +40,28 @@ export function extension(oid: Bytes, value: Bytes, critical?: boolean): Buffer 
   return sequence(oid, ...flag, octets(value))
 }
 
+/** What proves who the host is. */
+export interface Host {
+  /** `PublicKey` of the peer id specification. */
+  protobuf: Bytes
+  sign(data: Bytes): Bytes | Promise<Bytes>
+}
+
+/** With an ECDSA key as the specification has it; js-libp2p has another form of its own. */
+export function ecdsaHost(namedCurve = 'P-256'): Host {
+  const key = newTlsKey(namedCurve)
+  const spki = spkiOf(key)
+  const size = spki.byteLength
+  const length = size < 0x80 ? [size] : [0x80 | (size & 0x7f), size >> 7]
+  return {
+    protobuf: Buffer.concat([Buffer.of(0x08, 3, 0x12, ...length), spki]),
+    sign: data => sign('sha256', data, key)
+  }
+}
+
 export interface CertificateInit {
+  /** Instead of `hostKey`. */
+  host?: Host
   /** Of the host. Default: a new Ed25519 key. */
   hostKey?: PrivateKey
   /** Of the certificate. Default: a new P-256 key. */
@@ -91,11 +112,12 @@ export async function makeCertificate(init: CertificateInit = {}): Promise<Buffe
     signature = (s: Bytes) => s
   } = init
   const spki = spkiOf(tlsKey)
-  const signed = await hostKey.sign(Buffer.concat([Buffer.from('libp2p-tls-handshake:'), spki]))
-  const value = sequence(
-    octets(publicKeyToProtobuf(hostKey.publicKey)),
-    octets(hostSignature(signed))
-  )
+  const host = init.host ?? {
+    protobuf: publicKeyToProtobuf(hostKey.publicKey),
+    sign: (data: Bytes) => hostKey.sign(data)
+  }
+  const signed = await host.sign(Buffer.concat([Buffer.from('libp2p-tls-handshake:'), spki]))
+  const value = sequence(octets(host.protobuf), octets(hostSignature(signed)))
   const own = init.libp2p === undefined ? extension(LIBP2P_OID, value, init.critical) : init.libp2p
   const extensions = [...(init.before ?? []), ...(own === null ? [] : [own]), ...(init.after ?? [])]
   const now = Date.now()

@@ -209,6 +209,17 @@ export class FakeService implements Incarnation {
     return fake
   }
 
+  /** The handshake of a peer has failed. */
+  refused(listenerId: number, code: number): void {
+    this.session.event({
+      refused: {
+        listenerId,
+        remoteAddr: bytesOf('/ip4/192.0.2.7/udp/999/utp'),
+        status: { code, message: 'failed', errno: '', retryable: false }
+      }
+    })
+  }
+
   closed(connId: number, code: number = STATUS.CONNECTION_CLOSED, message = 'over'): void {
     this.session.event({
       closed: {

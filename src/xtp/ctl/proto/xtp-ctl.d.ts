@@ -23,6 +23,7 @@ export interface Frame {
     cancel?: Cancel;
     accept?: Accept;
     incoming?: Incoming;
+    refused?: Refused;
     closed?: Closed;
     addrs?: Addrs;
     log?: Log;
@@ -236,6 +237,16 @@ export declare namespace Incoming {
     const codec: () => Codec<Incoming>;
     const encode: (obj: Partial<Incoming>) => Uint8Array;
     const decode: (buf: Uint8Array | Uint8ArrayList, opts?: DecodeOptions<Incoming>) => Incoming;
+}
+export interface Refused {
+    listenerId: number;
+    remoteAddr: Uint8Array;
+    status?: Status;
+}
+export declare namespace Refused {
+    const codec: () => Codec<Refused>;
+    const encode: (obj: Partial<Refused>) => Uint8Array;
+    const decode: (buf: Uint8Array | Uint8ArrayList, opts?: DecodeOptions<Refused>) => Refused;
 }
 export interface Closed {
     connId: number;

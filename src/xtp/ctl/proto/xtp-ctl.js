@@ -21,6 +21,7 @@ export var Frame;
                 if (obj.log != null) {
                     obj.addrs = undefined;
                     obj.closed = undefined;
+                    obj.refused = undefined;
                     obj.incoming = undefined;
                     obj.accept = undefined;
                     obj.cancel = undefined;
@@ -42,6 +43,7 @@ export var Frame;
                 if (obj.addrs != null) {
                     obj.log = undefined;
                     obj.closed = undefined;
+                    obj.refused = undefined;
                     obj.incoming = undefined;
                     obj.accept = undefined;
                     obj.cancel = undefined;
@@ -63,6 +65,29 @@ export var Frame;
                 if (obj.closed != null) {
                     obj.log = undefined;
                     obj.addrs = undefined;
+                    obj.refused = undefined;
+                    obj.incoming = undefined;
+                    obj.accept = undefined;
+                    obj.cancel = undefined;
+                    obj.signed = undefined;
+                    obj.sign = undefined;
+                    obj.shutdown = undefined;
+                    obj.drain = undefined;
+                    obj.statsResult = undefined;
+                    obj.stats = undefined;
+                    obj.ping = undefined;
+                    obj.close = undefined;
+                    obj.connected = undefined;
+                    obj.dial = undefined;
+                    obj.unlisten = undefined;
+                    obj.listening = undefined;
+                    obj.listen = undefined;
+                    obj.hello = undefined;
+                }
+                if (obj.refused != null) {
+                    obj.log = undefined;
+                    obj.addrs = undefined;
+                    obj.closed = undefined;
                     obj.incoming = undefined;
                     obj.accept = undefined;
                     obj.cancel = undefined;
@@ -85,6 +110,7 @@ export var Frame;
                     obj.log = undefined;
                     obj.addrs = undefined;
                     obj.closed = undefined;
+                    obj.refused = undefined;
                     obj.accept = undefined;
                     obj.cancel = undefined;
                     obj.signed = undefined;
@@ -106,6 +132,7 @@ export var Frame;
                     obj.log = undefined;
                     obj.addrs = undefined;
                     obj.closed = undefined;
+                    obj.refused = undefined;
                     obj.incoming = undefined;
                     obj.cancel = undefined;
                     obj.signed = undefined;
@@ -127,6 +154,7 @@ export var Frame;
                     obj.log = undefined;
                     obj.addrs = undefined;
                     obj.closed = undefined;
+                    obj.refused = undefined;
                     obj.incoming = undefined;
                     obj.accept = undefined;
                     obj.signed = undefined;
@@ -148,6 +176,7 @@ export var Frame;
                     obj.log = undefined;
                     obj.addrs = undefined;
                     obj.closed = undefined;
+                    obj.refused = undefined;
                     obj.incoming = undefined;
                     obj.accept = undefined;
                     obj.cancel = undefined;
@@ -169,6 +198,7 @@ export var Frame;
                     obj.log = undefined;
                     obj.addrs = undefined;
                     obj.closed = undefined;
+                    obj.refused = undefined;
                     obj.incoming = undefined;
                     obj.accept = undefined;
                     obj.cancel = undefined;
@@ -190,6 +220,7 @@ export var Frame;
                     obj.log = undefined;
                     obj.addrs = undefined;
                     obj.closed = undefined;
+                    obj.refused = undefined;
                     obj.incoming = undefined;
                     obj.accept = undefined;
                     obj.cancel = undefined;
@@ -211,6 +242,7 @@ export var Frame;
                     obj.log = undefined;
                     obj.addrs = undefined;
                     obj.closed = undefined;
+                    obj.refused = undefined;
                     obj.incoming = undefined;
                     obj.accept = undefined;
                     obj.cancel = undefined;
@@ -232,6 +264,7 @@ export var Frame;
                     obj.log = undefined;
                     obj.addrs = undefined;
                     obj.closed = undefined;
+                    obj.refused = undefined;
                     obj.incoming = undefined;
                     obj.accept = undefined;
                     obj.cancel = undefined;
@@ -253,6 +286,7 @@ export var Frame;
                     obj.log = undefined;
                     obj.addrs = undefined;
                     obj.closed = undefined;
+                    obj.refused = undefined;
                     obj.incoming = undefined;
                     obj.accept = undefined;
                     obj.cancel = undefined;
@@ -274,6 +308,7 @@ export var Frame;
                     obj.log = undefined;
                     obj.addrs = undefined;
                     obj.closed = undefined;
+                    obj.refused = undefined;
                     obj.incoming = undefined;
                     obj.accept = undefined;
                     obj.cancel = undefined;
@@ -295,6 +330,7 @@ export var Frame;
                     obj.log = undefined;
                     obj.addrs = undefined;
                     obj.closed = undefined;
+                    obj.refused = undefined;
                     obj.incoming = undefined;
                     obj.accept = undefined;
                     obj.cancel = undefined;
@@ -316,6 +352,7 @@ export var Frame;
                     obj.log = undefined;
                     obj.addrs = undefined;
                     obj.closed = undefined;
+                    obj.refused = undefined;
                     obj.incoming = undefined;
                     obj.accept = undefined;
                     obj.cancel = undefined;
@@ -337,6 +374,7 @@ export var Frame;
                     obj.log = undefined;
                     obj.addrs = undefined;
                     obj.closed = undefined;
+                    obj.refused = undefined;
                     obj.incoming = undefined;
                     obj.accept = undefined;
                     obj.cancel = undefined;
@@ -358,6 +396,7 @@ export var Frame;
                     obj.log = undefined;
                     obj.addrs = undefined;
                     obj.closed = undefined;
+                    obj.refused = undefined;
                     obj.incoming = undefined;
                     obj.accept = undefined;
                     obj.cancel = undefined;
@@ -379,6 +418,7 @@ export var Frame;
                     obj.log = undefined;
                     obj.addrs = undefined;
                     obj.closed = undefined;
+                    obj.refused = undefined;
                     obj.incoming = undefined;
                     obj.accept = undefined;
                     obj.cancel = undefined;
@@ -400,6 +440,7 @@ export var Frame;
                     obj.log = undefined;
                     obj.addrs = undefined;
                     obj.closed = undefined;
+                    obj.refused = undefined;
                     obj.incoming = undefined;
                     obj.accept = undefined;
                     obj.cancel = undefined;
@@ -421,6 +462,7 @@ export var Frame;
                     obj.log = undefined;
                     obj.addrs = undefined;
                     obj.closed = undefined;
+                    obj.refused = undefined;
                     obj.incoming = undefined;
                     obj.accept = undefined;
                     obj.cancel = undefined;
@@ -521,6 +563,10 @@ export var Frame;
                 if (obj.incoming != null) {
                     w.uint32(322);
                     Incoming.codec().encode(obj.incoming, w);
+                }
+                if (obj.refused != null) {
+                    w.uint32(330);
+                    Refused.codec().encode(obj.refused, w);
                 }
                 if (obj.closed != null) {
                     w.uint32(338);
@@ -667,6 +713,12 @@ export var Frame;
                             });
                             break;
                         }
+                        case 41: {
+                            obj.refused = Refused.codec().decode(reader, reader.uint32(), {
+                                limits: opts.limits?.refused
+                            });
+                            break;
+                        }
                         case 42: {
                             obj.closed = Closed.codec().decode(reader, reader.uint32(), {
                                 limits: opts.limits?.closed
@@ -694,6 +746,7 @@ export var Frame;
                 if (obj.log != null) {
                     delete obj.addrs;
                     delete obj.closed;
+                    delete obj.refused;
                     delete obj.incoming;
                     delete obj.accept;
                     delete obj.cancel;
@@ -715,6 +768,7 @@ export var Frame;
                 if (obj.addrs != null) {
                     delete obj.log;
                     delete obj.closed;
+                    delete obj.refused;
                     delete obj.incoming;
                     delete obj.accept;
                     delete obj.cancel;
@@ -736,6 +790,29 @@ export var Frame;
                 if (obj.closed != null) {
                     delete obj.log;
                     delete obj.addrs;
+                    delete obj.refused;
+                    delete obj.incoming;
+                    delete obj.accept;
+                    delete obj.cancel;
+                    delete obj.signed;
+                    delete obj.sign;
+                    delete obj.shutdown;
+                    delete obj.drain;
+                    delete obj.statsResult;
+                    delete obj.stats;
+                    delete obj.ping;
+                    delete obj.close;
+                    delete obj.connected;
+                    delete obj.dial;
+                    delete obj.unlisten;
+                    delete obj.listening;
+                    delete obj.listen;
+                    delete obj.hello;
+                }
+                if (obj.refused != null) {
+                    delete obj.log;
+                    delete obj.addrs;
+                    delete obj.closed;
                     delete obj.incoming;
                     delete obj.accept;
                     delete obj.cancel;
@@ -758,6 +835,7 @@ export var Frame;
                     delete obj.log;
                     delete obj.addrs;
                     delete obj.closed;
+                    delete obj.refused;
                     delete obj.accept;
                     delete obj.cancel;
                     delete obj.signed;
@@ -779,6 +857,7 @@ export var Frame;
                     delete obj.log;
                     delete obj.addrs;
                     delete obj.closed;
+                    delete obj.refused;
                     delete obj.incoming;
                     delete obj.cancel;
                     delete obj.signed;
@@ -800,6 +879,7 @@ export var Frame;
                     delete obj.log;
                     delete obj.addrs;
                     delete obj.closed;
+                    delete obj.refused;
                     delete obj.incoming;
                     delete obj.accept;
                     delete obj.signed;
@@ -821,6 +901,7 @@ export var Frame;
                     delete obj.log;
                     delete obj.addrs;
                     delete obj.closed;
+                    delete obj.refused;
                     delete obj.incoming;
                     delete obj.accept;
                     delete obj.cancel;
@@ -842,6 +923,7 @@ export var Frame;
                     delete obj.log;
                     delete obj.addrs;
                     delete obj.closed;
+                    delete obj.refused;
                     delete obj.incoming;
                     delete obj.accept;
                     delete obj.cancel;
@@ -863,6 +945,7 @@ export var Frame;
                     delete obj.log;
                     delete obj.addrs;
                     delete obj.closed;
+                    delete obj.refused;
                     delete obj.incoming;
                     delete obj.accept;
                     delete obj.cancel;
@@ -884,6 +967,7 @@ export var Frame;
                     delete obj.log;
                     delete obj.addrs;
                     delete obj.closed;
+                    delete obj.refused;
                     delete obj.incoming;
                     delete obj.accept;
                     delete obj.cancel;
@@ -905,6 +989,7 @@ export var Frame;
                     delete obj.log;
                     delete obj.addrs;
                     delete obj.closed;
+                    delete obj.refused;
                     delete obj.incoming;
                     delete obj.accept;
                     delete obj.cancel;
@@ -926,6 +1011,7 @@ export var Frame;
                     delete obj.log;
                     delete obj.addrs;
                     delete obj.closed;
+                    delete obj.refused;
                     delete obj.incoming;
                     delete obj.accept;
                     delete obj.cancel;
@@ -947,6 +1033,7 @@ export var Frame;
                     delete obj.log;
                     delete obj.addrs;
                     delete obj.closed;
+                    delete obj.refused;
                     delete obj.incoming;
                     delete obj.accept;
                     delete obj.cancel;
@@ -968,6 +1055,7 @@ export var Frame;
                     delete obj.log;
                     delete obj.addrs;
                     delete obj.closed;
+                    delete obj.refused;
                     delete obj.incoming;
                     delete obj.accept;
                     delete obj.cancel;
@@ -989,6 +1077,7 @@ export var Frame;
                     delete obj.log;
                     delete obj.addrs;
                     delete obj.closed;
+                    delete obj.refused;
                     delete obj.incoming;
                     delete obj.accept;
                     delete obj.cancel;
@@ -1010,6 +1099,7 @@ export var Frame;
                     delete obj.log;
                     delete obj.addrs;
                     delete obj.closed;
+                    delete obj.refused;
                     delete obj.incoming;
                     delete obj.accept;
                     delete obj.cancel;
@@ -1031,6 +1121,7 @@ export var Frame;
                     delete obj.log;
                     delete obj.addrs;
                     delete obj.closed;
+                    delete obj.refused;
                     delete obj.incoming;
                     delete obj.accept;
                     delete obj.cancel;
@@ -1052,6 +1143,7 @@ export var Frame;
                     delete obj.log;
                     delete obj.addrs;
                     delete obj.closed;
+                    delete obj.refused;
                     delete obj.incoming;
                     delete obj.accept;
                     delete obj.cancel;
@@ -1073,6 +1165,7 @@ export var Frame;
                     delete obj.log;
                     delete obj.addrs;
                     delete obj.closed;
+                    delete obj.refused;
                     delete obj.incoming;
                     delete obj.accept;
                     delete obj.cancel;
@@ -1094,6 +1187,7 @@ export var Frame;
                     delete obj.log;
                     delete obj.addrs;
                     delete obj.closed;
+                    delete obj.refused;
                     delete obj.incoming;
                     delete obj.accept;
                     delete obj.cancel;
@@ -2424,6 +2518,71 @@ export var Incoming;
         return decodeMessage(buf, Incoming.codec(), opts);
     };
 })(Incoming || (Incoming = {}));
+export var Refused;
+(function (Refused) {
+    let _codec;
+    Refused.codec = () => {
+        if (_codec == null) {
+            _codec = message((obj, w, opts = {}) => {
+                if (opts.lengthDelimited !== false) {
+                    w.fork();
+                }
+                if ((obj.listenerId != null && obj.listenerId !== 0)) {
+                    w.uint32(8);
+                    w.uint32(obj.listenerId);
+                }
+                if ((obj.remoteAddr != null && obj.remoteAddr.byteLength > 0)) {
+                    w.uint32(18);
+                    w.bytes(obj.remoteAddr);
+                }
+                if (obj.status != null) {
+                    w.uint32(26);
+                    Status.codec().encode(obj.status, w);
+                }
+                if (opts.lengthDelimited !== false) {
+                    w.ldelim();
+                }
+            }, (reader, length, opts = {}) => {
+                const obj = {
+                    listenerId: 0,
+                    remoteAddr: uint8ArrayAlloc(0)
+                };
+                const end = length == null ? reader.len : reader.pos + length;
+                while (reader.pos < end) {
+                    const tag = reader.uint32();
+                    switch (tag >>> 3) {
+                        case 1: {
+                            obj.listenerId = reader.uint32();
+                            break;
+                        }
+                        case 2: {
+                            obj.remoteAddr = reader.bytes();
+                            break;
+                        }
+                        case 3: {
+                            obj.status = Status.codec().decode(reader, reader.uint32(), {
+                                limits: opts.limits?.status
+                            });
+                            break;
+                        }
+                        default: {
+                            reader.skipType(tag & 7);
+                            break;
+                        }
+                    }
+                }
+                return obj;
+            });
+        }
+        return _codec;
+    };
+    Refused.encode = (obj) => {
+        return encodeMessage(obj, Refused.codec());
+    };
+    Refused.decode = (buf, opts) => {
+        return decodeMessage(buf, Refused.codec(), opts);
+    };
+})(Refused || (Refused = {}));
 export var Closed;
 (function (Closed) {
     let _codec;
