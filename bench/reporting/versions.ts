@@ -48,7 +48,10 @@ export function versions(): Versions {
       PACKAGES.map(name => [name, json(`node_modules/${name}/package.json`).version])
     ),
     libraries: Object.fromEntries(
-      ['libutp', 'libquic', 'libudt'].map(name => [name, json(`vendor/${name}/recipe.json`).version])
+      ['libutp', 'libquic', 'libudt'].map(name => [
+        name,
+        json(`vendor/${name}/recipe.json`).version
+      ])
     ),
     v8Options: [...process.execArgv]
   }
