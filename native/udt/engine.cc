@@ -211,7 +211,13 @@ Status UdtEngine::Connect(PortBase* port, ByteConnection* connection,
   channel->SetBusy(true);
   waiter_.SetBusy(true);
   const Endpoint& to = connection->peer();
-  if (UDT::connect(socket, to.address(), static_cast<int>(to.length())) != 0) {
+  bool begun;
+  {
+    const auto hold = channel->HoldAnswers();
+    begun =
+        UDT::connect(socket, to.address(), static_cast<int>(to.length())) == 0;
+  }
+  if (!begun) {
     status = LastError("dial of " + to.ToString());
     Bury(socket, channel.get(), true);
     return status;
