@@ -5,7 +5,7 @@ import { files, fingerprint, root } from './run.mjs'
 
 const DIRS = ['CMakeLists.txt', 'native', 'src', 'vendor']
 const IS_TEST = /(\.test\.ts|_test\.(cc|mjs))$|\/testing\/|^native\/attacks\//
-const IS_SOURCE = /\.(cc|c|h|ts|js|proto)$|CMakeLists\.txt$|recipe\.json$/
+const IS_SOURCE = /\.(cc|cpp|c|h|ts|js|proto)$|CMakeLists\.txt$|recipe\.json$/
 /** Commits that may touch measured files before somebody measures again. */
 const MOST_COMMITS = 50
 
