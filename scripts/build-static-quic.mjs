@@ -26,7 +26,8 @@ export function staticQuicMissing() {
     : `${ADDON} is not built, or from other sources: npm run build:static-quic (minutes of CPU)`
 }
 
-async function buildOpenSsl() {
+/** Builds it where that has not been done; returns its prefix, for CMake's XTP_OPENSSL_DIR. */
+export async function buildOpenSsl() {
   const recipe = JSON.parse(fs.readFileSync(path.join(root, RECIPE)))
   const sources = fetchVendor('libopenssl')
   await unlessFresh(
@@ -57,18 +58,19 @@ async function buildOpenSsl() {
       fs.rmSync(cwd, { recursive: true })
     }
   )
+  return path.join(root, OPENSSL_DIR)
 }
 
 export async function buildStaticQuic() {
   checkTools()
-  await buildOpenSsl()
+  const openSsl = await buildOpenSsl()
   fetchVendor('libquic')
   await unlessFresh(`building the static addon of ${NAME}`, STAMP, print(), [ADDON], async () => {
     const build = path.join(root, 'build/static-quic')
     await runLogged('static-quic', bin('cmake-js'), [
       ...['rebuild', '--directory', root, '--out', build, '--config', 'Release'],
       ...['--target', 'xtp_quic', '--parallel', jobs],
-      `--CDXTP_OPENSSL_DIR=${path.join(root, OPENSSL_DIR)}`
+      `--CDXTP_OPENSSL_DIR=${openSsl}`
     ])
     const addon = path.join(root, ADDON)
     fs.rmSync(path.join(root, 'src', NAME, 'static'), { recursive: true, force: true })

@@ -4,7 +4,7 @@ import { execFileSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import fs from 'node:fs'
 import path from 'node:path'
-import { TRANSPORTS } from './transports.mjs'
+import { missingHere, TRANSPORTS } from './transports.mjs'
 
 const root = path.resolve(import.meta.dirname, '..')
 const cache = path.join(root, '.cache/vendor')
@@ -51,10 +51,10 @@ function download(url, file) {
 }
 
 /**
- * Asks apt for a Debian source package, from the mirror that this machine uses, with lists and a cache of
- * its own: nothing of the system changes. Returns the path of the upstream archive.
+ * Asks apt for a Debian package, of sources or binary, from the mirror that this machine uses, with lists and a
+ * cache of its own: nothing of the system changes. Returns the path of the upstream archive, or of the package.
  */
-function fromDebian({ source, suite, version }, into) {
+function fromDebian({ source, binary, architecture, suite, version }, into) {
   const dir = name => {
     const made = path.join(into, 'apt', name)
     fs.mkdirSync(path.join(made, 'partial'), { recursive: true })
@@ -72,15 +72,23 @@ function fromDebian({ source, suite, version }, into) {
     'Dir::Cache': dir('cache'),
     'Dir::Cache::Archives': dir('archives'),
     'Dir::Etc::SourceList': sources,
-    'Dir::Etc::SourceParts': '/dev/null'
+    'Dir::Etc::SourceParts': '/dev/null',
+    ...(binary !== undefined && {
+      'APT::Architecture': architecture,
+      'Dir::State::Status': '/dev/null'
+    })
   }).flatMap(([name, value]) => ['-o', `${name}=${value}`])
-  fs.writeFileSync(sources, `deb-src ${mirror} ${suite} main\n`)
+  const isSource = binary === undefined
+  fs.writeFileSync(sources, `${isSource ? 'deb-src' : 'deb'} ${mirror} ${suite} main\n`)
   execFileSync('apt-get', [...options, 'update'], quiet)
-  const wanted = version === undefined ? source : `${source}=${version}`
-  execFileSync('apt-get', [...options, 'source', '--download-only', wanted], quiet)
-  const archive = fs.readdirSync(into).find(name => /\.orig\.tar\.[a-z0-9]+$/.test(name))
+  const name = source ?? binary
+  const wanted = version === undefined ? name : `${name}=${version}`
+  const get = isSource ? ['source', '--download-only'] : ['download']
+  execFileSync('apt-get', [...options, ...get, wanted], quiet)
+  const kind = isSource ? /\.orig\.tar\.[a-z0-9]+$/ : /\.deb$/
+  const archive = fs.readdirSync(into).find(file => kind.test(file))
   if (archive === undefined) {
-    throw new Error(`${wanted} has no upstream archive`)
+    throw new Error(`${wanted} has no ${isSource ? 'upstream archive' : 'package'}`)
   }
   return path.join(into, archive)
 }
@@ -113,13 +121,18 @@ function fetchFromArchives(name, recipe, work, { from, others }) {
     fs.copyFileSync(kept, got)
     return { archive: got }
   }
-  console.log(`vendor: fetching ${name} ${version} from its upstream release`)
-  if (download(release, got)) {
-    return { archive: got }
-  }
-  console.log(`vendor: not there; fetching it through apt from Debian ${debian.suite}`)
   const failures = []
-  for (const wanted of others ? [debian.version, undefined] : [debian.version]) {
+  if (release !== undefined) {
+    console.log(`vendor: fetching ${name} ${version} from its upstream release`)
+    if (download(release, got)) {
+      return { archive: got }
+    }
+    failures.push(`${release} cannot be had`)
+  }
+  console.log(`vendor: fetching ${name} ${version} through apt from Debian ${debian.suite}`)
+  // a newer one of the distribution's will do where it is said to be compatible
+  const newer = others && debian.compatible !== undefined
+  for (const wanted of newer ? [debian.version, undefined] : [debian.version]) {
     try {
       const found = fromDebian({ ...debian, version: wanted }, work)
       if (wanted !== undefined) {
@@ -135,9 +148,22 @@ function fetchFromArchives(name, recipe, work, { from, others }) {
     }
   }
   throw new Error(
-    `cannot fetch ${archive} for ${name}: neither ${release} nor Debian's source package can be had ` +
-      `(${failures.join('; ')}). Put the file into ${from} and try again.`
+    `cannot fetch ${archive} for ${name}: ${failures.join('; ')}. Put the file into ${from} and try again ` +
+      `(vendor/${name}/README.md).`
   )
+}
+
+/** Unpacks what tar can read, or a Debian package, which is an `ar` archive of such. */
+function unpack(archive, into) {
+  if (!archive.endsWith('.deb')) {
+    execFileSync('tar', ['-xf', archive, '-C', into])
+    return
+  }
+  const members = execFileSync('ar', ['t', archive], { encoding: 'utf8' }).split('\n')
+  const data = members.find(name => name.startsWith('data.tar'))
+  const file = path.join(into, '..', data)
+  fs.writeFileSync(file, execFileSync('ar', ['p', archive, data], { maxBuffer: 2 ** 30 }))
+  execFileSync('tar', ['-xf', file, '-C', into])
 }
 
 function readStamp(folder) {
@@ -177,6 +203,10 @@ export function fetchVendor(name, places = {}) {
   // of another recipe, it is no substitute
   const hasOther = stamp.startsWith(UNPINNED) && stamp.endsWith(` for ${recipe.integrity}`)
 
+  const reason = missingHere(recipe, name)
+  if (reason !== undefined) {
+    throw new Error(reason)
+  }
   fs.mkdirSync(into, { recursive: true })
   const work = fs.mkdtempSync(path.join(into, `${name}-`))
   try {
@@ -199,7 +229,7 @@ export function fetchVendor(name, places = {}) {
     }
     const unpackedIn = path.join(work, 'unpacked')
     fs.mkdirSync(unpackedIn)
-    execFileSync('tar', ['-xf', archive, '-C', unpackedIn])
+    unpack(archive, unpackedIn)
     const folder = instead === undefined ? recipe.folder : fs.readdirSync(unpackedIn)[0]
     const unpacked = path.join(unpackedIn, folder)
     for (const file of recipe.licences) {

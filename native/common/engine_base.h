@@ -156,6 +156,7 @@ class EngineBase : public ControlledTransport {
   void CloseAllPorts();
   // Without a word to anybody. For destructors: ports may refer to the engine.
   void ForgetPorts();
+  Host* host() const { return host_; }
 
  private:
   Status CheckDial(uint32_t connection, const Endpoint& to) const;

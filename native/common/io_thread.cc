@@ -231,7 +231,7 @@ void IoThread::Run() {
 
 // Fills the revents of polls_. Spinning stays in here: a round costs more.
 void IoThread::Wait(uint64_t deadline_us) {
-  polls_.resize(kFirstSocketPoll + sockets_.size());
+  polls_.resize(kFirstSocketPoll + sockets_.size() + watched_.size());
   const short link_events =
       static_cast<short>((link_->wants_read() ? POLLIN : 0) |
                          (link_->wants_write() ? POLLOUT : 0));
@@ -242,6 +242,10 @@ void IoThread::Wait(uint64_t deadline_us) {
     const short events =
         static_cast<short>(POLLIN | (udp.blocked() ? POLLOUT : 0));
     polls_[kFirstSocketPoll + i] = {udp.fd(), events, 0};
+  }
+  for (size_t i = 0; i < watched_.size(); i++) {
+    polls_[kFirstSocketPoll + sockets_.size() + i] = {watched_[i].fd,
+                                                      watched_[i].events, 0};
   }
   uint64_t now = NowUs();
   if (link_->NeedsDispatch()) deadline_us = now;
@@ -263,11 +267,13 @@ void IoThread::Wait(uint64_t deadline_us) {
 uint64_t IoThread::Round() {
   rounds_.store(rounds_.load(std::memory_order_relaxed) + 1,
                 std::memory_order_relaxed);
-  heartbeat_us_.store(now_us_, std::memory_order_relaxed);
+  heartbeat_us_.store(std::min(now_us_, transport_->LastAliveUs(now_us_)),
+                      std::memory_order_relaxed);
+  // Commands may bind sockets that were not polled.
+  const size_t polled = sockets_.size();
   if (polls_[kWakePoll].revents != 0) RunCommands();
-  // Commands may have bound sockets that were not polled.
-  const size_t polled = polls_.size() - kFirstSocketPoll;
   for (size_t i = 0; i < polled; i++) ReadUdp(i);
+  TellTransport(kFirstSocketPoll + polled);
 
   const short link = polls_[kLinkPoll].revents;
   if ((link & POLLOUT) && link_->Flush()) link_->Dispatch();
@@ -290,6 +296,20 @@ void IoThread::RunCommands() {
   }
   for (Command& command : running_commands_) command(*transport_, now_us_);
   running_commands_.clear();
+}
+
+void IoThread::TellTransport(size_t first_poll) {
+  for (size_t i = first_poll; i < polls_.size(); i++) {
+    const pollfd& ready = polls_[i];
+    if (ready.revents == 0) continue;
+    // One that was told may have ended the watch over another.
+    const auto found = std::find_if(
+        watched_.begin(), watched_.end(),
+        [&](const Watched& watched) { return watched.fd == ready.fd; });
+    if (found != watched_.end()) {
+      transport_->OnReady(ready.fd, ready.revents, now_us_);
+    }
+  }
 }
 
 void IoThread::ReadUdp(size_t index) {
@@ -406,32 +426,54 @@ UdpSocket* IoThread::Find(SocketId socket) const {
   return nullptr;
 }
 
-Status IoThread::Open(const Endpoint& local, std::unique_ptr<UdpSocket>* out) {
-  if (lent_ == nullptr) return UdpSocket::Bind(local, settings_.udp, out);
-  int fd;
-  const Status status = lent_->Take(local, &fd);
-  return status.ok() ? UdpSocket::Adopt(fd, settings_.udp, out) : status;
+Status IoThread::OpenUdp(const Endpoint& local,
+                         std::unique_ptr<UdpSocket>* out) {
+  if (stopped_transport_) return Status(Code::kUnavailable, "stopped");
+  Status status;
+  if (lent_ == nullptr) {
+    status = UdpSocket::Bind(local, settings_.udp, out);
+  } else {
+    int fd;
+    status = lent_->Take(local, &fd);
+    if (status.ok()) status = UdpSocket::Adopt(fd, settings_.udp, out);
+  }
+  if (status.ok()) WarnOfBuffer(**out);
+  return status;
+}
+
+void IoThread::WarnOfBuffer(const UdpSocket& udp) {
+  const int got = udp.receive_buffer_bytes();
+  if (got >= settings_.udp.buffer_bytes || small_buffer_logged_) return;
+  small_buffer_logged_ = true;
+  Event event;
+  event.level = 1;
+  event.text = "UDP receive buffer is " + std::to_string(got) +
+               " bytes instead of " +
+               std::to_string(settings_.udp.buffer_bytes) +
+               ": expect loss under load; raise net.core.rmem_max";
+  Emit(std::move(event));
 }
 
 Status IoThread::Bind(const Endpoint& local, SocketId* out) {
-  if (stopped_transport_) return Status(Code::kUnavailable, "stopped");
   std::unique_ptr<UdpSocket> udp;
-  Status status = Open(local, &udp);
+  const Status status = OpenUdp(local, &udp);
   if (!status.ok()) return status;
-  const int got = udp->receive_buffer_bytes();
-  if (got < settings_.udp.buffer_bytes && !small_buffer_logged_) {
-    small_buffer_logged_ = true;
-    Event event;
-    event.level = 1;
-    event.text = "UDP receive buffer is " + std::to_string(got) +
-                 " bytes instead of " +
-                 std::to_string(settings_.udp.buffer_bytes) +
-                 ": expect loss under load; raise net.core.rmem_max";
-    Emit(std::move(event));
-  }
   *out = next_socket_++;
   sockets_.push_back(Socket{*out, std::move(udp)});
   return Status();
+}
+
+void IoThread::Watch(int fd, short events) {
+  const auto found =
+      std::find_if(watched_.begin(), watched_.end(),
+                   [&](const Watched& watched) { return watched.fd == fd; });
+  if (found == watched_.end()) {
+    if (events != 0) watched_.push_back(Watched{fd, events});
+  } else if (events == 0) {
+    watched_.erase(found);
+  } else {
+    found->events = events;
+  }
 }
 
 void IoThread::CloseSocket(SocketId socket) {

@@ -73,18 +73,23 @@ class IoThread : public Host, private UdpSink {
   void Stop();
 
   // Any thread. Rounds of the loop so far, and when (CLOCK_MONOTONIC) the last
-  // one began; an idle loop still turns once per second.
+  // one began, or a thread of the library was last seen alive if that is
+  // longer ago; an idle loop still turns once per second.
   uint64_t heartbeat_rounds() const { return rounds_.load(); }
   uint64_t heartbeat_us() const { return heartbeat_us_.load(); }
   static uint64_t NowUs();
 
-  // Host; I/O thread only.
+  // Host; I/O thread only, save Wake.
+  void Wake() override;
   Status Bind(const Endpoint& local, SocketId* out) override;
   void CloseSocket(SocketId socket) override;
   Endpoint LocalEndpoint(SocketId socket) const override;
   void SendDatagram(SocketId socket, const uint8_t* data, size_t length,
                     const Endpoint& to) override;
   bool CanSend(SocketId socket) const override;
+  Status OpenUdp(const Endpoint& local,
+                 std::unique_ptr<UdpSocket>* out) override;
+  void Watch(int fd, short events) override;
   Stream* OpenStream(uint32_t connection, uint32_t kind) override;
   void Emit(Event event) override;
 
@@ -110,9 +115,9 @@ class IoThread : public Host, private UdpSink {
   void Finish();
   void WaitForStop();
   UdpSocket* Find(SocketId socket) const;
-  Status Open(const Endpoint& local, std::unique_ptr<UdpSocket>* out);
+  void TellTransport(size_t first_poll);
+  void WarnOfBuffer(const UdpSocket& udp);
   Status OpenWakeup();
-  void Wake();
   void DrainWakeup();
 
   const IoSettings settings_;
@@ -144,6 +149,11 @@ class IoThread : public Host, private UdpSink {
     std::unique_ptr<UdpSocket> udp;
   };
   std::vector<Socket> sockets_;  // polls_[2 + i] is that of sockets_[i]
+  struct Watched {
+    int fd;
+    short events;
+  };
+  std::vector<Watched> watched_;  // their polls are behind those of sockets_
   std::vector<pollfd> polls_;
   SocketId next_socket_ = 1;
   SocketId reading_ = 0;  // whose datagrams are being delivered

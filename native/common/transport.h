@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <string>
 
 #include "common/endpoint.h"
@@ -12,6 +13,8 @@
 #include "common/stream.h"
 
 namespace xtp {
+
+class UdpSocket;
 
 // Identifies a bound UDP socket of the I/O thread; never reused.
 using SocketId = uint32_t;
@@ -57,6 +60,16 @@ class Host {
                             const Endpoint& to) = 0;
   // False: the kernel is full, and what is sent now only waits, or is dropped.
   virtual bool CanSend(SocketId /*socket*/) const { return true; }
+  // A UDP socket as Bind has it, that the transport reads and writes itself.
+  virtual Status OpenUdp(const Endpoint& /*local*/,
+                         std::unique_ptr<UdpSocket>* /*out*/) {
+    return Status(Code::kUnsupported, "no UDP sockets to give away");
+  }
+  // Lets the loop wait for `events` of poll(2) on a descriptor of the
+  // transport's own: Transport::OnReady. 0 ends it, before it is closed.
+  virtual void Watch(int /*fd*/, short /*events*/) {}
+  // From any thread: a round follows soon.
+  virtual void Wake() {}
   // Opens a stream towards the parent (inbound connections): sends
   // StreamHeader{connection, kind}. Null when the link is gone.
   virtual Stream* OpenStream(uint32_t connection, uint32_t kind) = 0;
@@ -76,6 +89,11 @@ class Transport {
   virtual void OnIcmpError(SocketId socket, const uint8_t* payload,
                            size_t length, const Endpoint& to, int error,
                            uint32_t mtu, uint64_t now_us) = 0;
+  // A watched descriptor is ready, as poll(2) has it.
+  virtual void OnReady(int /*fd*/, short /*events*/, uint64_t /*now_us*/) {}
+  // When the last of the library's own threads gave a sign of life; `now_us`
+  // without such threads. A service whose heartbeat is old is restarted.
+  virtual uint64_t LastAliveUs(uint64_t now_us) { return now_us; }
   // The parent opened a stream for `connection`. False refuses it: the stream
   // is reset with kNotFound by the caller.
   virtual bool OnStreamOpen(Stream* stream, uint32_t connection, uint32_t kind,

@@ -297,6 +297,24 @@ Status UdpSocket::Configure(bool grow_buffers) {
   return Status();
 }
 
+void UdpSocket::AllowFragments() {
+#if defined(__linux__)
+  if (local_.family() == AF_INET6) {
+    SetInt(fd_, IPPROTO_IPV6, IPV6_DONTFRAG, 0);
+    SetInt(fd_, IPPROTO_IPV6, IPV6_MTU_DISCOVER, IPV6_PMTUDISC_WANT);
+  } else {
+    SetInt(fd_, IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_WANT);
+  }
+#else
+#if defined(IP_DONTFRAG)
+  if (local_.family() == AF_INET) SetInt(fd_, IPPROTO_IP, IP_DONTFRAG, 0);
+#endif
+#if defined(IPV6_DONTFRAG)
+  if (local_.family() == AF_INET6) SetInt(fd_, IPPROTO_IPV6, IPV6_DONTFRAG, 0);
+#endif
+#endif
+}
+
 void UdpSocket::Close() {
   if (fd_ < 0) return;
   Flush();

@@ -85,6 +85,10 @@ class UdpSocket {
   UdpSocket(const UdpSocket&) = delete;
   UdpSocket& operator=(const UdpSocket&) = delete;
 
+  // The kernel splits what a path does not carry, for transports that do not
+  // search for its MTU.
+  void AllowFragments();
+
   int fd() const { return fd_; }
   const Endpoint& local() const { return local_; }
   // What the kernel granted, in its own (doubled) accounting halved again.

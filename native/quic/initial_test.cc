@@ -238,6 +238,34 @@ TEST(AClientHelloWithoutTransportParametersIsRefused) {
   victim.CheckUnharmed();
 }
 
+// Peers can be refused as often as they like: the application hears of some.
+TEST(RefusedPeersAreToldTenTimesPerSecond) {
+  Victim victim;
+  std::string tls = ClientHello(victim.hello);
+  const size_t at = tls.find(std::string("\0\x39\0", 3));
+  REQUIRE(at != std::string::npos);
+  tls[at] = 0x5a;  // no transport parameters
+  Initial packet = victim.hello;
+  packet.frames = Crypto(0, tls);
+  for (size_t told : {size_t{10}, size_t{20}}) {
+    victim.sim.Run(2 * kSecond);
+    for (int i = 0; i < 30; i++) {
+      packet.key_id[0]++;  // another connection
+      packet.to = packet.key_id;
+      victim.Send(sim::Seal(packet));
+      victim.sim.Run(kMs);
+    }
+    CHECK_EQ(victim.server->Count(Event::Kind::kRefused), told);
+  }
+  CHECK_EQ(victim.server->engine().counters().handshakes_failed, uint64_t{60});
+  const Event* const event = victim.server->Find(Event::Kind::kRefused, 0);
+  REQUIRE(event != nullptr);
+  CHECK(event->status.code() == Code::kHandshakeFailed);
+  CHECK_EQ(event->listener, uint32_t{1});
+  CHECK_EQ(event->remote.ip().substr(0, 8), "192.0.2.");
+  victim.CheckUnharmed();
+}
+
 // Rightly protected, so that it is the frames and TLS that are attacked.
 TEST(SealedInitialsHarmNobody) {
   Victim victim;

@@ -11,9 +11,9 @@
 
 #include <cstdint>
 
+#include "common/siphash.h"
 #include "utp/packet.h"
 #include "utp/peer_key.h"
-#include "utp/siphash.h"
 
 namespace xtp::utp {
 

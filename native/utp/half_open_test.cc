@@ -2,9 +2,9 @@
 
 #include <set>
 
+#include "common/siphash.h"
 #include "common/testing/test.h"
 #include "utp/settings.h"
-#include "utp/siphash.h"
 #include "utp/time_wait.h"
 
 namespace xtp::utp {

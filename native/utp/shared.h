@@ -6,11 +6,11 @@
 #include <vector>
 
 #include "common/engine_base.h"
+#include "common/siphash.h"
 #include "common/transport.h"
 #include "utp/guards.h"
 #include "utp/half_open.h"
 #include "utp/settings.h"
-#include "utp/siphash.h"
 
 namespace xtp::utp {
 

@@ -1,11 +1,12 @@
-// The libp2p transport compliance suite, whole and unpatched: TCP is the yardstick, uTP and QUIC on IPv4
-// and IPv6 are what is measured. Plain JavaScript, so that every supported Node runs it as it is.
+// The libp2p transport compliance suite, whole and unpatched: TCP is the yardstick, uTP, QUIC and UDT on
+// IPv4 and IPv6 are what is measured. Plain JavaScript, so that every supported Node runs it as it is.
 import { noise } from '@chainsafe/libp2p-noise'
 import { yamux } from '@chainsafe/libp2p-yamux'
 import transportCompliance from '@libp2p/interface-compliance-tests/transport'
 import { tcp } from '@libp2p/tcp'
 import { TCP } from '@multiformats/multiaddr-matcher'
 import { QUIC, quic } from 'xtp-quic'
+import { UDT, udt } from 'xtp-udt'
 import { UTP, utp } from 'xtp-utp'
 
 /** QUIC brings encryption and a muxer of its own. */
@@ -40,6 +41,7 @@ const sandbox = {
 }
 const sandboxed = () => utp({ sandbox })
 const sandboxedQuic = () => quic({ sandbox })
+const sandboxedUdt = () => udt({ sandbox })
 
 suite('@libp2p/tcp, IPv4', tcp, TCP, '/ip4/127.0.0.1/tcp/0')
 suite('xtp-utp, IPv4', sandboxed, UTP, '/ip4/127.0.0.1/udp/0/utp')
@@ -47,3 +49,6 @@ suite('xtp-utp, IPv6', sandboxed, UTP, '/ip6/::1/udp/0/utp')
 
 suite('xtp-quic, IPv4', sandboxedQuic, QUIC, '/ip4/127.0.0.1/udp/0/quic-v1', {})
 suite('xtp-quic, IPv6', sandboxedQuic, QUIC, '/ip6/::1/udp/0/quic-v1', {})
+
+suite('xtp-udt, IPv4', sandboxedUdt, UDT, '/ip4/127.0.0.1/udp/0/udt')
+suite('xtp-udt, IPv6', sandboxedUdt, UDT, '/ip6/::1/udp/0/udt')

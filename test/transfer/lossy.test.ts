@@ -5,14 +5,14 @@ import type { Connection, MessageStream, Stream } from '@libp2p/interface'
 import { multiaddr } from '@multiformats/multiaddr'
 import type { XtpConnection } from 'xtp'
 import { Pattern, receiveAll, receivePattern, sendPattern } from '../support/bytes.ts'
-import { createClient } from '../support/clients.ts'
+import { type ByteTransport, createClient } from '../support/clients.ts'
 import { counts } from '../support/counts.ts'
 import { addressThrough, createQuicNode, portOf, QUIC4 } from '../support/quic-nodes.ts'
 import { Relay } from '../support/relay.ts'
 
 const PROTOCOL = '/test/lossy/1.0.0'
 
-/** One end of a path: a raw connection of uTP, a stream of QUIC. */
+/** One end of a path: a raw connection of uTP or UDT, a stream of QUIC. */
 interface End {
   stream: MessageStream
   closeWrite(): Promise<void>
@@ -27,9 +27,9 @@ interface Path {
   stop(): Promise<void>
 }
 
-async function utpPath(): Promise<Path> {
-  const server = createClient()
-  const client = createClient()
+async function bytePath(transport: ByteTransport): Promise<Path> {
+  const server = createClient({}, transport)
+  const client = createClient({}, transport)
   let inbound: (end: End) => void = () => {}
   const end = (connection: XtpConnection): End => ({
     stream: connection,
@@ -40,11 +40,15 @@ async function utpPath(): Promise<Path> {
     allowHalfOpen: true,
     onConnection: connection => inbound(end(connection))
   })
-  await listener.listen(multiaddr('/ip4/127.0.0.1/udp/0/utp'))
+  await listener.listen(multiaddr(`/ip4/127.0.0.1/udp/0/${transport}`))
   return {
     port: Number(listener.getAddrs()[0]?.getComponents()[1]?.value),
     dial: async port =>
-      end(await client.dial(multiaddr(`/ip4/127.0.0.1/udp/${port}/utp`), { allowHalfOpen: true })),
+      end(
+        await client.dial(multiaddr(`/ip4/127.0.0.1/udp/${port}/${transport}`), {
+          allowHalfOpen: true
+        })
+      ),
     accepted: () =>
       new Promise(resolve => {
         inbound = resolve
@@ -90,7 +94,16 @@ function closed(stream: MessageStream): Promise<Error | undefined> {
 }
 
 const KINDS = [
-  { name: 'raw connections of uTP', path: utpPath, reset: 'ERR_XTP_CONNECTION_RESET' },
+  {
+    name: 'raw connections of uTP',
+    path: () => bytePath('utp'),
+    reset: 'ERR_XTP_CONNECTION_RESET'
+  },
+  {
+    name: 'raw connections of UDT',
+    path: () => bytePath('udt'),
+    reset: 'ERR_XTP_CONNECTION_RESET'
+  },
   {
     name: 'streams of QUIC',
     path: quicPath,

@@ -1,8 +1,8 @@
-#include "utp/siphash.h"
+#include "common/siphash.h"
 
 #include <cstring>
 
-namespace xtp::utp {
+namespace xtp {
 namespace {
 
 uint64_t RotateLeft(uint64_t x, int bits) {
@@ -59,4 +59,4 @@ uint32_t Random::Next() {
   return static_cast<uint32_t>(SipHash(key_, block, sizeof block));
 }
 
-}  // namespace xtp::utp
+}  // namespace xtp

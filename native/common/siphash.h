@@ -1,12 +1,12 @@
 // SipHash-2-4 (Aumasson and Bernstein, 2012): a keyed hash for short inputs
 // that an attacker chooses.
-#ifndef XTP_UTP_SIPHASH_H_
-#define XTP_UTP_SIPHASH_H_
+#ifndef XTP_COMMON_SIPHASH_H_
+#define XTP_COMMON_SIPHASH_H_
 
 #include <cstddef>
 #include <cstdint>
 
-namespace xtp::utp {
+namespace xtp {
 
 struct SipKey {
   uint64_t k0 = 0;
@@ -26,6 +26,6 @@ class Random {
   uint64_t counter_ = 0;
 };
 
-}  // namespace xtp::utp
+}  // namespace xtp
 
-#endif  // XTP_UTP_SIPHASH_H_
+#endif  // XTP_COMMON_SIPHASH_H_

@@ -1,0 +1,485 @@
+#include "common/byte_engine.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace xtp {
+namespace {
+
+constexpr size_t kSlices = 32;
+constexpr size_t kReadBytes = 256 * 1024;
+// What one connection may move in a round, each way.
+constexpr size_t kBurstBytes = 1024 * 1024;
+// A parent that asked for an orderly close but has not ended its stream: its
+// last bytes may still be on the other link.
+constexpr uint64_t kCloseIdleUs = 250 * 1000;
+// After an orderly close, how long the peer may take to end, too.
+constexpr uint64_t kPeerEndUs = 250 * 1000;
+
+}  // namespace
+
+// --- a connection
+
+ByteConnection::ByteConnection(ByteEngine* engine, PortBase* port, uint32_t id,
+                               const Endpoint& peer)
+    : engine_(engine), port_(port), id_(id), peer_(peer) {
+  if (port_ != nullptr) port_->Hold();
+}
+
+ByteConnection::~ByteConnection() {
+  socket_.reset();
+  if (port_ != nullptr) port_->Drop(engine_->now_us());
+}
+
+void ByteConnection::MarkDirty() {
+  if (dirty_) return;
+  dirty_ = true;
+  engine_->dirty_.push_back(this);
+}
+
+void ByteConnection::SetTimer(uint64_t due_us) {
+  timer_us_ = due_us;
+  engine_->next_timer_us_ = std::min(engine_->next_timer_us_, due_us);
+}
+
+void ByteConnection::OnConnected() {
+  connected_ = true;
+  MarkDirty();
+}
+
+void ByteConnection::OnDialFailed(const Status& status) {
+  if (failure_.ok()) failure_ = status;
+  MarkDirty();
+}
+
+void ByteConnection::OnSocket() { MarkDirty(); }
+
+void ByteConnection::OnReset(uint32_t code) {
+  stream_ = nullptr;
+  stream_lost_ = true;
+  reset_code_ = code;
+  MarkDirty();
+}
+
+bool ByteConnection::AttachStream(Stream* stream) {
+  if (state_ != State::kOpen || !announced_ || had_stream_) return false;
+  had_stream_ = true;
+  stream_ = stream;
+  stream_->set_handler(this);
+  MarkDirty();
+  return true;
+}
+
+void ByteConnection::Service() {
+  dirty_ = false;
+  if (state_ == State::kOver) return;
+  if (stream_lost_) {
+    Abort(reset_code_);
+    return;
+  }
+  if (state_ == State::kDialing) {
+    if (!failure_.ok()) {
+      Fail(failure_);
+    } else if (connected_) {
+      state_ = State::kOpen;
+      announced_ = true;
+      SetTimer(kNever);
+      Event event;
+      event.kind = Event::Kind::kConnected;
+      event.request = dial_request_;
+      event.connection = id_;
+      if (port_ != nullptr) event.local = port_->local();
+      event.remote = peer_;
+      engine_->host()->Emit(std::move(event));
+    } else if (engine_->now_us() >= timer_us_) {
+      Fail(Status(Code::kConnectionTimedOut,
+                  peer_.ToString() + " does not answer"));
+    }
+  }
+  if (state_ == State::kOpen || state_ == State::kClosing) {
+    const bool more_in = PumpToParent();
+    if (state_ == State::kOver) return;
+    const bool more_out = PumpToNetwork();
+    if (state_ == State::kOver) return;
+    CheckEnds();
+    if (state_ != State::kOver && (more_in || more_out)) MarkDirty();
+  }
+}
+
+void ByteConnection::FlushPending() {
+  if (stream_ == nullptr || pending_.empty()) return;
+  pending_at_ += stream_->Write(pending_.data() + pending_at_,
+                                pending_.size() - pending_at_);
+  if (pending_at_ < pending_.size()) return;
+  // The memory is for connections that are stalled now.
+  std::vector<uint8_t>().swap(pending_);
+  pending_at_ = 0;
+}
+
+bool ByteConnection::PumpToParent() {
+  FlushPending();
+  if (remote_ended_ && state_ == State::kOpen && write_failure_.ok()) {
+    write_failure_ = socket_->Check();
+  }
+  size_t moved = 0;
+  while (!remote_ended_ && pending_.empty() && moved < kBurstBytes &&
+         (stream_ != nullptr || discard_inbound_)) {
+    uint8_t* const buffer = engine_->scratch_.get();
+    size_t got = 0;
+    const Status status =
+        socket_->Read(buffer, kReadBytes, &got, &remote_ended_);
+    if (!status.ok()) {
+      Fail(write_failure_.ok() ? status : write_failure_);
+      return false;
+    }
+    if (got == 0) break;
+    moved += got;
+    bytes_in_ += got;
+    engine_->payload_bytes_in_ += got;
+    if (discard_inbound_) continue;
+    const size_t written = stream_->Write(buffer, got);
+    if (written < got) pending_.assign(buffer + written, buffer + got);
+  }
+  if (remote_ended_ && pending_.empty() && !write_closed_ &&
+      stream_ != nullptr) {
+    write_closed_ = true;
+    stream_->CloseWrite();
+  }
+  return moved >= kBurstBytes;
+}
+
+bool ByteConnection::PumpToNetwork() {
+  size_t moved = 0;
+  if (write_failure_.ok()) write_failure_ = socket_->Flush();
+  if (!end_wanted_ && stream_ != nullptr && write_failure_.ok()) {
+    iovec slices[kSlices];
+    while (moved < kBurstBytes) {
+      const size_t count = stream_->Peek(slices, kSlices);
+      if (count == 0) break;
+      size_t total = 0;
+      for (size_t i = 0; i < count; i++) total += slices[i].iov_len;
+      size_t taken = 0;
+      const Status status = socket_->Write(slices, count, &taken);
+      if (!status.ok()) {
+        write_failure_ = status;
+        break;
+      }
+      stream_->Consume(taken);
+      moved += taken;
+      bytes_out_ += taken;
+      engine_->payload_bytes_out_ += taken;
+      if (taken > 0) close_idle_at_us_ = engine_->now_us() + kCloseIdleUs;
+      if (taken < total) break;
+    }
+    const bool idle_close = closing_requested_ && stream_->readable() == 0 &&
+                            engine_->now_us() >= close_idle_at_us_;
+    if (stream_->ReadEnded() || idle_close) end_wanted_ = true;
+    if (closing_requested_ && !end_wanted_) SetTimer(close_idle_at_us_);
+  }
+  if (stream_ == nullptr && closing_requested_) end_wanted_ = true;
+  EndWriting();
+  return moved >= kBurstBytes;
+}
+
+void ByteConnection::EndWriting() {
+  if (!end_wanted_ || end_written_ || !write_failure_.ok()) return;
+  const Status status = socket_->EndWriting(&end_written_);
+  if (!status.ok()) write_failure_ = status;
+  if (!end_written_) return;
+  undelivered_ = UINT64_MAX;
+  linger_until_us_ = engine_->now_us() + engine_->limits().linger_ms * 1000ull;
+}
+
+void ByteConnection::CloseGracefully() {
+  if (state_ != State::kOpen || closing_requested_) return;
+  closing_requested_ = true;
+  discard_inbound_ = true;
+  std::vector<uint8_t>().swap(pending_);
+  pending_at_ = 0;
+  close_idle_at_us_ = engine_->now_us() + kCloseIdleUs;
+  if (stream_ != nullptr && !write_closed_) {
+    write_closed_ = true;
+    stream_->CloseWrite();
+  }
+  MarkDirty();
+}
+
+// Nothing of either side is left to be moved: only the last acknowledgements
+// are waited for.
+void ByteConnection::CheckEnds() {
+  if (state_ == State::kOpen && end_written_ &&
+      (closing_requested_ || (remote_ended_ && write_closed_))) {
+    state_ = State::kClosing;
+    discard_inbound_ = true;
+    if (stream_ != nullptr) {
+      if (write_closed_ && stream_->ReadEnded()) {
+        stream_->Release();
+        stream_ = nullptr;
+      } else {
+        DropStream(static_cast<uint32_t>(Code::kConnectionClosed));
+      }
+    }
+  }
+  if (state_ == State::kClosing) {
+    CheckDelivered();
+  } else if (!write_failure_.ok() && write_closed_) {
+    // There is nothing more to read, either.
+    const bool unsent = stream_ != nullptr && stream_->readable() > 0;
+    if (write_failure_.code() == Code::kConnectionClosed && !unsent) {
+      DropStream(static_cast<uint32_t>(Code::kConnectionClosed));
+      Finish(write_failure_);
+    } else if (write_failure_.code() == Code::kConnectionClosed) {
+      Fail(Status(Code::kConnectionReset, write_failure_.message()));
+    } else {
+      Fail(write_failure_);
+    }
+  }
+}
+
+void ByteConnection::CheckDelivered() {
+  const uint64_t now = engine_->now_us();
+  if (!delivered_) {
+    const uint64_t left = socket_->Undelivered();
+    if (left < undelivered_) {
+      undelivered_ = left;
+      linger_until_us_ = now + engine_->limits().linger_ms * 1000ull;
+    }
+    delivered_ = left == 0;
+    if (delivered_) linger_until_us_ = now + kPeerEndUs;
+  }
+  if (delivered_ && (remote_ended_ || now >= linger_until_us_)) {
+    Finish(Status(Code::kConnectionClosed, "closed"));
+  } else if (!delivered_ && now >= linger_until_us_) {
+    Fail(Status(Code::kConnectionTimedOut,
+                peer_.ToString() + " does not acknowledge the last bytes"));
+  } else {
+    SetTimer(std::min(linger_until_us_, now + socket_->poll_us()));
+  }
+}
+
+void ByteConnection::Abort(uint32_t code) {
+  if (state_ == State::kOver) return;
+  socket_->Abort(code);
+  DropStream(static_cast<uint32_t>(Code::kConnectionAborted));
+  Finish(Status(Code::kConnectionAborted,
+                "connection with " + peer_.ToString() +
+                    (stream_lost_ ? ": the parent reset the stream"
+                                  : ": aborted by the parent")));
+}
+
+void ByteConnection::CancelDial() {
+  socket_->Abort(static_cast<uint32_t>(Code::kCancelled));
+  Finish(Status(Code::kCancelled, "dial of " + peer_.ToString()));
+}
+
+void ByteConnection::Fail(const Status& status) {
+  // Once everything is delivered it does not matter how the peer went away.
+  if (state_ == State::kClosing &&
+      (delivered_ || socket_->Undelivered() == 0)) {
+    Finish(Status(Code::kConnectionClosed, "closed"));
+    return;
+  }
+  socket_->Abort(static_cast<uint32_t>(status.code()));
+  DropStream(static_cast<uint32_t>(status.code()));
+  Finish(status);
+}
+
+void ByteConnection::Finish(const Status& status) {
+  state_ = State::kOver;
+  timer_us_ = kNever;
+  socket_.reset();
+  engine_->finished_.push_back(id_);
+  Event event;
+  event.connection = id_;
+  event.status = status;
+  event.remote = peer_;
+  if (announced_) {
+    engine_->closed_++;
+    event.kind = Event::Kind::kClosed;
+    event.bytes_in = bytes_in_;
+    event.bytes_out = bytes_out_;
+  } else {
+    engine_->dials_failed_++;
+    event.kind = Event::Kind::kReply;
+    event.request = dial_request_;
+  }
+  engine_->host()->Emit(std::move(event));
+}
+
+void ByteConnection::Stop() {
+  if (state_ == State::kDialing) {
+    CancelDial();
+  } else if (state_ == State::kClosing && socket_->Undelivered() == 0) {
+    Finish(Status(Code::kConnectionClosed, "closed"));
+  } else {
+    socket_->Abort(static_cast<uint32_t>(Code::kConnectionAborted));
+    DropStream(static_cast<uint32_t>(Code::kConnectionAborted));
+    Finish(
+        Status(Code::kConnectionAborted,
+               "connection with " + peer_.ToString() + ": the service stops"));
+  }
+}
+
+void ByteConnection::DropStream(uint32_t code) {
+  if (stream_ == nullptr) return;
+  Stream* const stream = stream_;
+  stream_ = nullptr;
+  stream->Reset(code);
+}
+
+std::string ByteConnection::StatsText() const {
+  std::string text;
+  AddStat(&text, "bytes_in", bytes_in_);
+  AddStat(&text, "bytes_out", bytes_out_);
+  AddStat(&text, "buffered_in_bytes", buffered_bytes());
+  if (socket_ != nullptr) socket_->AppendStats(&text);
+  return text;
+}
+
+// --- the engine
+
+ByteEngine::ByteEngine(Host* host, const Limits& limits)
+    : EngineBase(host, {limits.max_connections, limits.dial_timeout_ms},
+                 &now_us_),
+      limits_(limits),
+      scratch_(new uint8_t[kReadBytes]) {}
+
+ByteEngine::~ByteEngine() { DropEverything(); }
+
+void ByteEngine::DropEverything() {
+  connections_.clear();  // they hold their ports
+  ForgetPorts();
+}
+
+Status ByteEngine::StartDial(PortBase* port, uint32_t connection,
+                             const Endpoint& to, uint32_t request,
+                             uint32_t timeout_ms) {
+  if (to.port() == 0 || to.IsUnspecified()) {
+    return Status(Code::kInvalidArgument,
+                  "cannot dial " + to.ToString() + ": no such peer");
+  }
+  auto made = std::make_unique<ByteConnection>(this, port, connection, to);
+  made->dial_request_ = request;
+  const Status status = Connect(port, made.get(), &made->socket_);
+  if (!status.ok()) return status;
+  made->SetTimer(now_us_ + uint64_t{timeout_ms} * 1000);
+  connections_[connection] = std::move(made);
+  return status;
+}
+
+bool ByteEngine::CanAccept(const PortBase& port) const {
+  return !stopped_ && port.listener() != 0 && port.credit() > 0 &&
+         next_inbound_id_ != 0 && connections_.size() < limits_.max_connections;
+}
+
+bool ByteEngine::AddInbound(PortBase* port, const Endpoint& peer,
+                            std::unique_ptr<ByteSocket> socket,
+                            ByteConnection** out) {
+  const uint32_t id = next_inbound_id_;
+  Stream* const stream = host()->OpenStream(id, 0);
+  if (stream == nullptr) return false;
+  auto made = std::make_unique<ByteConnection>(this, port, id, peer);
+  made->socket_ = std::move(socket);
+  made->state_ = ByteConnection::State::kOpen;
+  made->announced_ = made->had_stream_ = true;
+  made->stream_ = stream;
+  stream->set_handler(made.get());
+  next_inbound_id_ += 2;
+  port->TakeCredit();
+  accepted_++;
+  Event event;
+  event.kind = Event::Kind::kIncoming;
+  event.listener = port->listener();
+  event.connection = id;
+  event.local = port->local();
+  event.remote = peer;
+  host()->Emit(std::move(event));
+  made->MarkDirty();
+  *out = made.get();
+  connections_[id] = std::move(made);
+  return true;
+}
+
+ByteConnection* ByteEngine::FindConnection(uint32_t id) {
+  const auto found = connections_.find(id);
+  if (found == connections_.end() || found->second->over()) return nullptr;
+  return found->second.get();
+}
+
+uint64_t ByteEngine::OnRound(uint64_t now_us) {
+  now_us_ = now_us;
+  if (stopped_) return kNever;
+  uint64_t next = BeginRound();
+  RunTimers();
+  ServiceDirty();
+  if (!dirty_.empty()) next = now_us;
+  for (const uint32_t id : finished_) connections_.erase(id);
+  finished_.clear();
+  EndRound();
+  next = std::min(next, CloseUnusedPorts());
+  return std::min(next, next_timer_us_);
+}
+
+void ByteEngine::RunTimers() {
+  if (now_us_ < next_timer_us_) return;
+  next_timer_us_ = kNever;
+  for (const auto& [id, connection] : connections_) {
+    if (connection->timer_us_ <= now_us_) {
+      connection->MarkDirty();
+      if (!connection->dialing()) connection->timer_us_ = kNever;
+    } else {
+      next_timer_us_ = std::min(next_timer_us_, connection->timer_us_);
+    }
+  }
+}
+
+void ByteEngine::ServiceDirty() {
+  // Servicing one may mark it again: for the next round.
+  servicing_.swap(dirty_);
+  for (ByteConnection* connection : servicing_) connection->Service();
+  servicing_.clear();
+  // One that is over and was marked once more is deleted in this round.
+  dirty_.erase(std::remove_if(dirty_.begin(), dirty_.end(),
+                              [](const ByteConnection* connection) {
+                                return connection->over();
+                              }),
+               dirty_.end());
+}
+
+void ByteEngine::OnStop(uint64_t now_us) {
+  if (stopped_) return;
+  now_us_ = now_us;
+  stopped_ = true;
+  for (const auto& [id, connection] : connections_) {
+    if (!connection->over()) connection->Stop();
+  }
+  dirty_.clear();
+  finished_.clear();
+  connections_.clear();
+  CloseAllPorts();
+}
+
+std::string ByteEngine::ServiceStats() const {
+  uint64_t dialing = 0;
+  uint64_t buffered = 0;
+  for (const auto& [id, connection] : connections_) {
+    if (connection->dialing()) dialing++;
+    buffered += connection->buffered_bytes();
+  }
+  std::string text;
+  AddStat(&text, "connections", connections_.size() - dialing);
+  AddStat(&text, "dialing", dialing);
+  AddStat(&text, "listeners", listeners());
+  AddStat(&text, "sockets", ports());
+  AddStat(&text, "buffered_in_bytes", buffered);
+  AddStat(&text, "payload_bytes_in", payload_bytes_in_);
+  AddStat(&text, "payload_bytes_out", payload_bytes_out_);
+  AddStat(&text, "dials", dials_);
+  AddStat(&text, "dials_failed", dials_failed_);
+  AddStat(&text, "accepted", accepted_);
+  AddStat(&text, "closed", closed_);
+  AppendStats(&text);
+  return text;
+}
+
+}  // namespace xtp

@@ -1,0 +1,249 @@
+// The engine of a transport whose library gives byte streams: UDT, TCP. It
+// moves bytes between the library's sockets and the parent's streams, and does
+// half-close, close, abort, backpressure, dials and their time-outs. What is
+// left to a transport is a ByteSocket, a port, and to say what is ready. I/O
+// thread only.
+#ifndef XTP_COMMON_BYTE_ENGINE_H_
+#define XTP_COMMON_BYTE_ENGINE_H_
+
+#include <sys/uio.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "common/endpoint.h"
+#include "common/engine_base.h"
+#include "common/status.h"
+#include "common/stream.h"
+#include "common/transport.h"
+
+namespace xtp {
+
+class ByteConnection;
+class ByteEngine;
+
+// A connected, or connecting, socket of a library. No call may block. Its
+// destructor cuts off what is left of it.
+class ByteSocket {
+ public:
+  virtual ~ByteSocket() = default;
+  // Takes from the front what there is room for; ByteConnection::OnSocket has
+  // to be called when there is room again. A failure is final; what the peer
+  // sent before can still be read.
+  virtual Status Write(const iovec* slices, size_t count, size_t* taken) = 0;
+  // Passes on what Write took and the library had no room for.
+  virtual Status Flush() { return Status::Ok(); }
+  // `*got` 0: nothing now, and OnSocket follows; or, with `*end`, the peer's
+  // half-close. A failure is the end of the connection, and not a good one.
+  virtual Status Read(uint8_t* buffer, size_t room, size_t* got, bool* end) = 0;
+  // Half-closes behind everything written. `*done` false: no room yet.
+  virtual Status EndWriting(bool* done) = 0;
+  // Bytes, or packets, that the peer has not acknowledged, its end included; 0
+  // is delivered. OnSocket, or `poll_us`, tells when to ask again.
+  virtual uint64_t Undelivered() = 0;
+  // Whether it is still alive, once the peer has ended and nothing is read.
+  // kConnectionClosed: the peer is gone, and has everything.
+  virtual Status Check() { return Status::Ok(); }
+  // How often Undelivered is asked while a connection closes.
+  virtual uint64_t poll_us() const { return 10 * 1000; }
+  // Ends it at once; the peer learns of it, and of `code` where that can be
+  // said.
+  virtual void Abort(uint32_t code) = 0;
+  // "key value\n" lines of the library's own.
+  virtual void AppendStats(std::string* /*text*/) const {}
+};
+
+class ByteConnection final : public ConnectionBase, public StreamHandler {
+ public:
+  ByteConnection(ByteEngine* engine, PortBase* port, uint32_t id,
+                 const Endpoint& peer);
+  ~ByteConnection() override;
+
+  uint32_t id() const { return id_; }
+  const Endpoint& peer() const { return peer_; }
+  PortBase* port() const { return port_; }  // null where dials have none
+  ByteSocket* socket() const { return socket_.get(); }
+
+  // --- from the transport, at any time
+  // The dial has succeeded, or failed for good.
+  void OnConnected();
+  void OnDialFailed(const Status& status);
+  // The socket may be readable or writable, or is broken: look.
+  void OnSocket();
+
+  // --- from the parent
+  bool dialing() const override { return state_ == State::kDialing; }
+  void CancelDial() override;
+  void Abort(uint32_t code) override;
+  void CloseGracefully() override;
+  std::string StatsText() const override;
+  bool AttachStream(Stream* stream) override;
+  void OnReadable() override { MarkDirty(); }
+  void OnWritable() override { MarkDirty(); }
+  void OnReset(uint32_t code) override;
+
+  bool over() const { return state_ == State::kOver; }
+  size_t buffered_bytes() const { return pending_.size() - pending_at_; }
+
+ private:
+  friend class ByteEngine;
+
+  enum class State {
+    kDialing,
+    kOpen,
+    kClosing,  // both sides ended, or the parent wants the end
+    kOver,     // reported; deleted at the end of the round
+  };
+
+  void MarkDirty();
+  void Service();
+  void Stop();
+  bool PumpToParent();  // true: there may be more
+  bool PumpToNetwork();
+  void FlushPending();
+  void EndWriting();
+  void CheckEnds();
+  void CheckDelivered();
+  void Fail(const Status& status);
+  void Finish(const Status& status);
+  void DropStream(uint32_t code);
+  void SetTimer(uint64_t due_us);
+
+  ByteEngine* const engine_;
+  PortBase* const port_;
+  const uint32_t id_;
+  const Endpoint peer_;
+  State state_ = State::kDialing;
+  std::unique_ptr<ByteSocket> socket_;  // null once it is over
+  Stream* stream_ = nullptr;  // null before it is open and once it is over
+  bool had_stream_ = false;
+  bool announced_ = false;
+  bool dirty_ = false;
+  uint32_t dial_request_ = 0;
+
+  // What was said since the last Service.
+  Status failure_;
+  bool connected_ = false;
+  bool stream_lost_ = false;
+  uint32_t reset_code_ = 0;
+
+  // Towards the parent.
+  std::vector<uint8_t> pending_;  // read, and the stream has no room
+  size_t pending_at_ = 0;
+  bool remote_ended_ = false;
+  bool write_closed_ = false;  // FIN given to the stream
+  bool discard_inbound_ = false;
+
+  // Towards the network.
+  Status write_failure_;  // reading goes on
+  bool end_wanted_ = false;
+  bool end_written_ = false;
+  bool closing_requested_ = false;
+  bool delivered_ = false;
+  uint64_t close_idle_at_us_ = 0;
+  uint64_t undelivered_ = 0;
+  uint64_t linger_until_us_ = 0;
+
+  uint64_t timer_us_ = kNever;
+  uint64_t bytes_in_ = 0;
+  uint64_t bytes_out_ = 0;
+};
+
+class ByteEngine : public EngineBase {
+ public:
+  struct Limits {
+    // Connections at a time, dials included.
+    uint32_t max_connections = 3000;
+    // For dials that name no time.
+    uint32_t dial_timeout_ms = 20000;
+    // How long an ended connection waits without progress for its last bytes
+    // to be acknowledged.
+    uint32_t linger_ms = 10000;
+  };
+
+  ByteEngine(Host* host, const Limits& limits);
+  ~ByteEngine() override;
+
+  // Datagrams are the library's own affair.
+  void OnDatagram(SocketId, const uint8_t*, size_t, const Endpoint&,
+                  uint64_t) override {}
+  void OnIcmpError(SocketId, const uint8_t*, size_t, const Endpoint&, int,
+                   uint32_t, uint64_t) override {}
+  uint64_t OnRound(uint64_t now_us) override;
+  void OnStop(uint64_t now_us) override;
+
+  size_t connections() const { return connections_.size(); }
+
+ protected:
+  // --- what a transport is, besides OpenPort and CloseSocket of EngineBase
+
+  // Begins to connect. The connection outlives the socket.
+  virtual Status Connect(PortBase* port, ByteConnection* connection,
+                         std::unique_ptr<ByteSocket>* out) = 0;
+  // Once per round, before connections are served: OnSocket for what is ready,
+  // AddInbound for what has come in. Returns when it wants to be called again.
+  virtual uint64_t BeginRound() { return kNever; }
+  // After they have been served.
+  virtual void EndRound() {}
+  // More lines for Stats of the whole service.
+  virtual void AppendStats(std::string* /*text*/) const {}
+
+  // --- what it gets
+
+  // An inbound connection. Takes the listener's credit: check that there is
+  // some. False: the parent cannot have it, and the socket is gone.
+  bool AddInbound(PortBase* port, const Endpoint& peer,
+                  std::unique_ptr<ByteSocket> socket, ByteConnection** out);
+  // There is room for one more inbound connection.
+  bool CanAccept(const PortBase& port) const;
+  uint64_t now_us() const { return now_us_; }
+  const Limits& limits() const { return limits_; }
+
+  // Before a derived engine's own members go.
+  void DropEverything();
+
+ private:
+  friend class ByteConnection;
+  using ConnectionMap =
+      std::unordered_map<uint32_t, std::unique_ptr<ByteConnection>>;
+
+  // EngineBase.
+  Status StartDial(PortBase* port, uint32_t connection, const Endpoint& to,
+                   uint32_t request, uint32_t timeout_ms) final;
+  ByteConnection* FindConnection(uint32_t id) final;
+  bool InUse(uint32_t id) const final { return connections_.count(id) != 0; }
+  size_t connection_count() const final { return connections_.size(); }
+  std::string ServiceStats() const final;
+  void CountDial() final { dials_++; }
+  void CountFailedDial() final { dials_failed_++; }
+
+  void RunTimers();
+  void ServiceDirty();
+
+  const Limits limits_;
+  uint64_t now_us_ = 0;
+  ConnectionMap connections_;
+  uint32_t next_inbound_id_ = 2;  // even; 0 once all are used
+  // No connection's timer is due before this.
+  uint64_t next_timer_us_ = kNever;
+  // Connections with something to do, once each.
+  std::vector<ByteConnection*> dirty_;
+  std::vector<ByteConnection*> servicing_;
+  std::vector<uint32_t> finished_;
+  std::unique_ptr<uint8_t[]> scratch_;  // of one Read
+  bool stopped_ = false;
+  uint64_t dials_ = 0;
+  uint64_t dials_failed_ = 0;
+  uint64_t accepted_ = 0;
+  uint64_t closed_ = 0;
+  uint64_t payload_bytes_in_ = 0;
+  uint64_t payload_bytes_out_ = 0;
+};
+
+}  // namespace xtp
+
+#endif  // XTP_COMMON_BYTE_ENGINE_H_

@@ -1,0 +1,508 @@
+#include "udt/channel.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <time.h>
+#include <udt/udt.h>
+// after it: needs its types
+#include <udt/common.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <string>
+#include <utility>
+
+#include "common/byte_order.h"
+#include "common/io_thread.h"
+
+namespace xtp::udt {
+namespace {
+
+// Handles are far from descriptors, so that neither is taken for the other.
+constexpr int kFirstHandle = 1 << 24;
+constexpr size_t kMaxChannels = 1024;
+
+// libudt's timers of a connection run in steps of 10 ms (SYN time).
+constexpr int kBusySleepMs = 10;
+constexpr int kIdleSleepMs = 500;
+// Acknowledgements, where each packet comes alone.
+constexpr uint64_t kAckStepUs = 300;
+// As long as packets that changed places are apart.
+constexpr uint64_t kReorderUs = 3000;
+constexpr size_t kMaxHeldNaks = 256;
+// A full socket buffer blocks libudt's sender, as a blocking socket would.
+constexpr int kSendWaitMs = 10;
+
+// Answers per second to packets that belong to nothing; more of them would
+// only serve to annoy somebody whose address is being spoofed.
+constexpr uint32_t kAnswersPerSecond = 200;
+
+// Channels by slot. A slot is used again when libudt has let it go, the one
+// that has been free for longest first.
+std::mutex slots_mutex;
+std::array<std::shared_ptr<Channel>, kMaxChannels> slots;
+std::deque<size_t> free_slots;
+uint32_t used_slots = 0;  // ever
+
+// Whose packets the calling thread receives.
+thread_local const Channel* receiving = nullptr;
+
+void PollUs(pollfd* polls, nfds_t count, int64_t timeout_us) {
+#if defined(__linux__)
+  timespec timeout;
+  timeout.tv_sec = static_cast<time_t>(timeout_us / 1000000);
+  timeout.tv_nsec = static_cast<long>(timeout_us % 1000000 * 1000);
+  ppoll(polls, count, &timeout, nullptr);
+#else
+  poll(polls, count, static_cast<int>((timeout_us + 999) / 1000));
+#endif
+}
+
+}  // namespace
+
+Channel::Channel(std::unique_ptr<UdpSocket> socket, const PacketLimits& limits,
+                 std::shared_ptr<ChannelOwner> owner)
+    : limits_(limits),
+      owner_(std::move(owner)),
+      counters_(&owner_->counters),
+      local_(socket->local()),
+      socket_(std::move(socket)),
+      answer_tokens_(kAnswersPerSecond),
+      answer_tokens_at_us_(IoThread::NowUs()) {}
+
+Status Channel::Create(std::unique_ptr<UdpSocket> socket,
+                       const PacketLimits& limits,
+                       std::shared_ptr<ChannelOwner> owner,
+                       std::shared_ptr<Channel>* out) {
+  std::shared_ptr<Channel> channel(
+      new Channel(std::move(socket), limits, std::move(owner)));
+  if (pipe2(channel->wake_, O_CLOEXEC | O_NONBLOCK) != 0) {
+    return Status::FromErrno(errno, "a pipe");
+  }
+  std::lock_guard<std::mutex> lock(slots_mutex);
+  size_t slot;
+  if (used_slots < kMaxChannels) {
+    slot = used_slots++;
+  } else if (!free_slots.empty()) {
+    slot = free_slots.front();
+    free_slots.pop_front();
+  } else {
+    return Status(Code::kResourceExhausted, "too many UDP sockets");
+  }
+  channel->handle_ = kFirstHandle + static_cast<int>(slot);
+  channel->virtual_port_ = static_cast<uint16_t>(slot + 1);
+  slots[slot] = channel;
+  *out = std::move(channel);
+  return Status::Ok();
+}
+
+Channel::~Channel() {
+  for (const int fd : wake_) {
+    if (fd >= 0) close(fd);
+  }
+}
+
+std::shared_ptr<Channel> Channel::Find(int handle) {
+  if (handle < kFirstHandle) return nullptr;
+  const size_t slot = static_cast<size_t>(handle - kFirstHandle);
+  if (slot >= kMaxChannels) return nullptr;
+  std::lock_guard<std::mutex> lock(slots_mutex);
+  return slots[slot];
+}
+
+void Channel::Released() {
+  if (released_.exchange(true)) return;
+  Wake();
+  const size_t slot = static_cast<size_t>(handle_ - kFirstHandle);
+  std::lock_guard<std::mutex> lock(slots_mutex);
+  slots[slot].reset();  // callers hold references of their own
+  free_slots.push_back(slot);
+}
+
+// --- the engine's side
+
+void Channel::Wake() {
+  const char byte = 0;
+  if (write(wake_[1], &byte, 1) < 0) return;  // full: it wakes as well
+}
+
+void Channel::SetBusy(bool busy) {
+  if (busy_.exchange(busy) == busy) return;
+  if (busy) Wake();
+}
+
+void Channel::AddDialing(uint32_t socket) {
+  std::lock_guard<std::mutex> lock(mutex_);
+  dialing_.insert(socket);
+}
+
+void Channel::Forget(uint32_t socket) {
+  std::lock_guard<std::mutex> lock(mutex_);
+  dialing_.erase(socket);
+  const auto found = sockets_.find(socket);
+  if (found == sockets_.end()) return;
+  peers_.erase(found->second);
+  sockets_.erase(found);
+}
+
+void Channel::TakeNotices(std::vector<Notice>* out) {
+  std::lock_guard<std::mutex> lock(mutex_);
+  out->insert(out->end(), notices_.begin(), notices_.end());
+  notices_.clear();
+}
+
+void Channel::Close() {
+  closed_ = true;
+  Wake();
+  std::unique_lock<std::shared_mutex> lock(socket_mutex_);
+  socket_.reset();
+}
+
+uint64_t Channel::LastAliveUs(uint64_t now_us) const {
+  if (!entered_once_ || released_) return now_us;
+  const uint64_t left = left_us_;
+  return left == 0 ? now_us : left;
+}
+
+// --- libudt's side
+
+int Channel::Name(sockaddr* name, socklen_t* length) const {
+  const socklen_t needed = local_.length();
+  if (*length < needed) {
+    errno = EINVAL;
+    return -1;
+  }
+  memcpy(name, local_.address(), needed);
+  *length = needed;
+  // At the same place in both families.
+  reinterpret_cast<sockaddr_in*>(name)->sin_port = htons(virtual_port_);
+  return 0;
+}
+
+ssize_t Channel::Receive(msghdr* message) {
+  left_us_ = 0;
+  entered_once_ = true;
+  SetAckListener(this);
+  receiving = this;
+  if (!held_naks_.empty()) SendDueNaks(IoThread::NowUs());
+  // libudt has seen the packets that these are about.
+  if (!fresh_.empty()) PublishNotices();
+  if (received_.empty() && !Fill()) {
+    Wait();
+    if (received_.empty() && !Fill()) {
+      left_us_ = IoThread::NowUs();
+      errno = EAGAIN;
+      return -1;
+    }
+  }
+  const Datagram datagram = received_.front();
+  received_.pop_front();
+  size_t at = 0;
+  for (size_t i = 0; i < message->msg_iovlen && at < datagram.length; i++) {
+    const iovec& part = message->msg_iov[i];
+    const size_t size = std::min(part.iov_len, datagram.length - at);
+    memcpy(part.iov_base, datagram.data + at, size);
+    at += size;
+  }
+  if (message->msg_namelen >= datagram.from.length()) {
+    memcpy(message->msg_name, datagram.from.address(), datagram.from.length());
+  }
+  told_libudt_ = true;
+  left_us_ = IoThread::NowUs();
+  return static_cast<ssize_t>(at);
+}
+
+// Reads one batch. False: there is nothing.
+bool Channel::Fill() {
+  if (closed_) return false;
+  std::shared_lock<std::shared_mutex> lock(socket_mutex_);
+  if (socket_ == nullptr) return false;
+  counters_->receive_calls++;
+  socket_->Receive(&buffers_, this);
+  return !received_.empty();
+}
+
+void Channel::Wait() {
+  // libudt wakes whoever waits before it says what for.
+  if (told_libudt_) CTimer::triggerEvent();
+  told_libudt_ = false;
+  pollfd polls[2] = {{wake_[0], POLLIN, 0}, {-1, POLLIN, 0}};
+  int64_t timeout_us =
+      (busy_ || closed_ ? kBusySleepMs : kIdleSleepMs) * int64_t{1000};
+  if (!unacknowledged_.empty()) {
+    const uint64_t due = acknowledged_us_ + kAckStepUs;
+    const uint64_t now = IoThread::NowUs();
+    if (now >= due) {
+      Acknowledge();
+      return;
+    }
+    timeout_us = static_cast<int64_t>(due - now);
+  }
+  if (!held_naks_.empty()) {
+    const uint64_t due = held_naks_.front().due_us;
+    const uint64_t now = IoThread::NowUs();
+    timeout_us =
+        std::min(timeout_us, static_cast<int64_t>(due > now ? due - now : 0));
+  }
+  if (released_) timeout_us = 0;
+  {
+    // Close waits until this returns; it wakes first.
+    std::shared_lock<std::shared_mutex> lock(socket_mutex_);
+    if (socket_ != nullptr && !closed_) polls[1].fd = socket_->fd();
+    PollUs(polls, 2, timeout_us);
+    if ((polls[1].revents & POLLERR) != 0) {
+      socket_->ReceiveErrors(&buffers_, this);
+    }
+  }
+  char drain[64];
+  if ((polls[0].revents & POLLIN) != 0) {
+    while (read(wake_[0], drain, sizeof drain) > 0) {
+    }
+  }
+  if (!fresh_.empty()) PublishNotices();
+}
+
+// libudt looks at a connection's timers when a packet comes for it. A
+// keep-alive says nothing that the data before it has not said.
+void Channel::Acknowledge() {
+  acknowledged_us_ = IoThread::NowUs();
+  reminders_.clear();
+  for (const Unacknowledged& entry : unacknowledged_) {
+    entry.ack->AcknowledgeNow();
+    std::lock_guard<std::mutex> lock(mutex_);
+    const auto found = sockets_.find(entry.socket);
+    if (found == sockets_.end()) continue;
+    reminders_.emplace_back();
+    uint8_t* const packet = reminders_.back().data();
+    MakeKeepAlive(entry.socket, packet);
+    received_.push_back(Datagram{packet, kHeaderBytes, found->second.address});
+  }
+  unacknowledged_.clear();
+}
+
+// libudt asks for a packet again as soon as a later one has come, and its
+// sender slows down for every such question.
+bool Channel::HoldNak(const msghdr* message) {
+  if (receiving != this || message->msg_iovlen != 2 ||
+      held_naks_.size() >= kMaxHeldNaks) {
+    return false;
+  }
+  const auto* header =
+      static_cast<const uint8_t*>(message->msg_iov[0].iov_base);
+  HeldNak held;
+  held.missing = MissingOf(
+      header, static_cast<const uint8_t*>(message->msg_iov[1].iov_base),
+      message->msg_iov[1].iov_len);
+  if (held.missing.empty()) return false;
+  held.to = Endpoint::FromSockaddr(
+      static_cast<const sockaddr*>(message->msg_name), message->msg_namelen);
+  memcpy(held.header.data(), header, kHeaderBytes);
+  {
+    std::lock_guard<std::mutex> lock(mutex_);
+    const auto found = peers_.find(Peer{GetU32(header + 12), held.to});
+    if (found == peers_.end()) return false;
+    held.socket = found->second;
+  }
+  held.due_us = IoThread::NowUs() + kReorderUs;
+  held_naks_.push_back(std::move(held));
+  return true;
+}
+
+void Channel::OnSequence(uint32_t socket, uint32_t sequence) {
+  for (HeldNak& held : held_naks_) {
+    if (held.socket != socket) continue;
+    const auto found =
+        std::find(held.missing.begin(), held.missing.end(), sequence);
+    if (found != held.missing.end()) held.missing.erase(found);
+  }
+}
+
+void Channel::SendDueNaks(uint64_t now_us) {
+  while (!held_naks_.empty() && (held_naks_.front().due_us <= now_us ||
+                                 held_naks_.front().missing.empty())) {
+    const HeldNak& held = held_naks_.front();
+    if (!held.missing.empty()) {
+      uint8_t packet[kHeaderBytes + 4 * kMaxMissing];
+      MakeNak(held.header.data(), held.missing, packet);
+      std::shared_lock<std::shared_mutex> lock(socket_mutex_);
+      SendRaw(packet, kHeaderBytes + 4 * held.missing.size(), held.to);
+    }
+    held_naks_.pop_front();
+  }
+}
+
+void Channel::OnData(uint32_t socket, std::shared_ptr<AckSwitch> ack) {
+  unacknowledged_.push_back(Unacknowledged{socket, std::move(ack)});
+}
+
+// In the receiving thread: the memory is its own until the next batch.
+void Channel::OnUdpDatagram(const uint8_t* data, size_t length,
+                            const Endpoint& from) {
+  counters_->datagrams_in++;
+  auto* const packet = const_cast<uint8_t*>(data);
+  if (Admit(packet, length, from)) {
+    received_.push_back(Datagram{packet, length, from});
+  }
+}
+
+bool Channel::Admit(uint8_t* data, size_t length, const Endpoint& from) {
+  const PacketFacts facts = InspectPacket(data, length, limits_);
+  if (facts.kind == PacketKind::kBad ||
+      length > limits_.max_segment_bytes - 28) {
+    counters_->malformed++;
+    return false;
+  }
+  if (facts.kind == PacketKind::kRequest) return AdmitRequest(data, from);
+  if (facts.kind == PacketKind::kUnknownSocket) {
+    std::lock_guard<std::mutex> lock(mutex_);
+    const auto found = peers_.find(Peer{facts.handshake_id, from});
+    if (found != peers_.end()) Note(found->second, Notice::Kind::kUnknown);
+    return false;
+  }
+  if (facts.kind == PacketKind::kChallenge) HoldAnswers();
+  std::unique_lock<std::mutex> lock(mutex_);
+  const bool dialing = dialing_.count(facts.destination) != 0;
+  if (dialing) {
+    if (facts.kind == PacketKind::kRefusal) {
+      // libudt would take it for a connection.
+      Note(facts.destination, Notice::Kind::kRefused);
+      return false;
+    }
+    if (facts.kind == PacketKind::kResponse) {
+      dialing_.erase(facts.destination);
+      const Peer peer{facts.handshake_id, from};
+      sockets_[facts.destination] = peer;
+      peers_[peer] = facts.destination;
+    }
+    return true;
+  }
+  const auto found = sockets_.find(facts.destination);
+  if (found != sockets_.end() && found->second.address == from) {
+    if (!facts.control && !held_naks_.empty()) {
+      OnSequence(facts.destination, facts.sequence);
+    }
+    if (facts.kind == PacketKind::kShutdown) {
+      Note(facts.destination, Notice::Kind::kShutdown);
+    }
+    return facts.kind != PacketKind::kRefusal;
+  }
+  lock.unlock();
+  counters_->unknown++;
+  // Not to handshakes and shutdowns: no answer is to be answered.
+  if (facts.kind == PacketKind::kOther && found == sockets_.end() &&
+      TakeAnswerToken()) {
+    uint8_t answer[kUnknownSocketBytes];
+    MakeUnknownSocket(facts.destination, answer);
+    SendRaw(answer, sizeof answer, from);
+  }
+  return false;
+}
+
+bool Channel::AdmitRequest(const uint8_t* data, const Endpoint& from) {
+  counters_->requests++;
+  if (listening_ && !full_) return true;
+  counters_->requests_dropped++;
+  // Without room: silence. The dialer tries again.
+  if (!listening_ && TakeAnswerToken()) {
+    uint8_t answer[kHandshakeBytes];
+    MakeRefusal(data, answer);
+    SendRaw(answer, sizeof answer, from);
+    counters_->refusals_sent++;
+  }
+  return false;
+}
+
+// What the network says of a dial; connections find out by themselves.
+void Channel::OnUdpError(const uint8_t* payload, size_t length,
+                         const Endpoint& /*to*/, int error, uint32_t /*mtu*/) {
+  if (length < kHandshakeBytes || error == EMSGSIZE) return;
+  const SentFacts sent =
+      InspectSent(payload, payload + kHeaderBytes, length - kHeaderBytes);
+  if (sent.handshake_id == 0 || sent.destination != 0) return;
+  std::lock_guard<std::mutex> lock(mutex_);
+  if (dialing_.count(sent.handshake_id) != 0) {
+    Note(sent.handshake_id, Notice::Kind::kRefused);
+  }
+}
+
+void Channel::Note(uint32_t socket, Notice::Kind kind) {
+  if (fresh_.size() < 1024) fresh_.push_back(Notice{socket, kind});
+}
+
+void Channel::PublishNotices() {
+  {
+    std::lock_guard<std::mutex> lock(mutex_);
+    if (notices_.size() < 4096) {
+      notices_.insert(notices_.end(), fresh_.begin(), fresh_.end());
+    }
+    fresh_.clear();
+  }
+  owner_->Ring();
+}
+
+bool Channel::TakeAnswerToken() {
+  std::lock_guard<std::mutex> lock(mutex_);
+  const uint64_t now = IoThread::NowUs();
+  const uint64_t earned =
+      (now - answer_tokens_at_us_) * kAnswersPerSecond / 1000000;
+  if (earned > 0) {
+    answer_tokens_ = static_cast<uint32_t>(
+        std::min<uint64_t>(kAnswersPerSecond, answer_tokens_ + earned));
+    answer_tokens_at_us_ = now;
+  }
+  if (answer_tokens_ == 0) return false;
+  answer_tokens_--;
+  return true;
+}
+
+// The caller may hold the socket's lock, as a reader.
+void Channel::SendRaw(const uint8_t* data, size_t length, const Endpoint& to) {
+  if (socket_ == nullptr) return;
+  if (sendto(socket_->fd(), data, length, MSG_DONTWAIT, to.address(),
+             to.length()) < 0) {
+    counters_->send_drops++;
+  }
+}
+
+ssize_t Channel::Send(const msghdr* message) {
+  size_t length = 0;
+  for (size_t i = 0; i < message->msg_iovlen; i++) {
+    length += message->msg_iov[i].iov_len;
+  }
+  if (message->msg_iovlen == 2 && message->msg_iov[0].iov_len == kHeaderBytes) {
+    const SentFacts sent =
+        InspectSent(static_cast<const uint8_t*>(message->msg_iov[0].iov_base),
+                    static_cast<const uint8_t*>(message->msg_iov[1].iov_base),
+                    message->msg_iov[1].iov_len);
+    if (sent.is_response) {
+      const Endpoint to = Endpoint::FromSockaddr(
+          static_cast<const sockaddr*>(message->msg_name),
+          message->msg_namelen);
+      std::lock_guard<std::mutex> lock(mutex_);
+      const Peer peer{sent.destination, to};
+      sockets_[sent.handshake_id] = peer;
+      peers_[peer] = sent.handshake_id;
+    }
+  }
+  if (HoldNak(message)) return static_cast<ssize_t>(length);
+  std::shared_lock<std::shared_mutex> lock(socket_mutex_);
+  if (socket_ == nullptr || closed_) return static_cast<ssize_t>(length);
+  counters_->datagrams_out++;
+  const int fd = socket_->fd();
+  ssize_t sent = sendmsg(fd, message, MSG_DONTWAIT);
+  if (sent < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) {
+    pollfd room = {fd, POLLOUT, 0};
+    poll(&room, 1, kSendWaitMs);
+    sent = sendmsg(fd, message, MSG_DONTWAIT);
+  } else if (sent < 0 && errno != EMSGSIZE) {
+    // The socket owed an ICMP error of an earlier datagram.
+    sent = sendmsg(fd, message, MSG_DONTWAIT);
+  }
+  if (sent < 0) counters_->send_drops++;
+  return sent;
+}
+
+}  // namespace xtp::udt

@@ -1,0 +1,111 @@
+#include "udt/waiter.h"
+
+#include <signal.h>
+#include <udt/udt.h>
+// after it: needs its types
+#include <udt/common.h>
+
+#include <algorithm>
+
+#include "common/io_thread.h"
+#include "udt/errors.h"
+#include "udt/libudt_calls.h"
+
+namespace xtp::udt {
+namespace {
+
+constexpr int kBatch = 256;
+constexpr int64_t kWaitMs = 500;
+constexpr int kBusyStepMs = 10;
+constexpr int kIdleStepMs = 250;
+
+}  // namespace
+
+Status Waiter::Start() {
+  step_ms_ = kIdleStepMs;
+  epoll_ = UDT::epoll_create();
+  if (epoll_ < 0) return LastError("an epoll of libudt");
+  sigset_t all, before;
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &before);
+  const int error = pthread_create(&thread_, nullptr, &ThreadMain, this);
+  pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  if (error != 0) return Status::FromErrno(error, "a thread for libudt");
+  running_ = true;
+  return Status::Ok();
+}
+
+void Waiter::Stop() {
+  if (!running_) return;
+  stop_ = true;
+  Continue();
+  UDT::epoll_release(epoll_);
+  CTimer::triggerEvent();
+  pthread_join(thread_, nullptr);
+  running_ = false;
+}
+
+void Waiter::SetInterest(int socket, int interest) {
+  UDT::epoll_remove_usock(epoll_, socket);
+  if (interest != 0) {
+    UDT::epoll_add_usock(epoll_, socket, &interest);
+  }
+}
+
+void Waiter::Take(std::vector<int>* ready) {
+  std::lock_guard<std::mutex> lock(mutex_);
+  ready->swap(ready_);
+  ready_.clear();
+}
+
+void Waiter::Continue() {
+  std::lock_guard<std::mutex> lock(mutex_);
+  if (!waiting_ && !stop_) return;
+  waiting_ = false;
+  continued_.notify_all();
+}
+
+void Waiter::SetBusy(bool busy) {
+  const int step_ms = busy ? kBusyStepMs : kIdleStepMs;
+  if (step_ms_.exchange(step_ms) > step_ms) CTimer::triggerEvent();
+}
+
+uint64_t Waiter::LastAliveUs(uint64_t now_us) const {
+  const uint64_t since = in_library_since_us_;
+  return since == 0 ? now_us : std::min(now_us, since);
+}
+
+void* Waiter::ThreadMain(void* self) {
+#if defined(__linux__)
+  pthread_setname_np(pthread_self(), "libudt-epoll");
+#endif
+  static_cast<Waiter*>(self)->Run();
+  return nullptr;
+}
+
+void Waiter::Run() {
+  SetEventWaiter(&step_ms_);
+  UDTSOCKET readable[kBatch], writable[kBatch];
+  while (!stop_) {
+    int reads = kBatch;
+    int writes = kBatch;
+    // libudt leaves the number as it was where there is none.
+    readable[0] = writable[0] = UDT::INVALID_SOCK;
+    in_library_since_us_ = IoThread::NowUs();
+    if (probe_ >= 0) UDT::getsockstate(probe_);
+    const int found =
+        UDT::epoll_wait2(epoll_, readable, &reads, writable, &writes, kWaitMs);
+    in_library_since_us_ = 0;
+    if (found <= 0) continue;
+    if (readable[0] == UDT::INVALID_SOCK) reads = 0;
+    if (writable[0] == UDT::INVALID_SOCK) writes = 0;
+    std::unique_lock<std::mutex> lock(mutex_);
+    ready_.insert(ready_.end(), readable, readable + reads);
+    ready_.insert(ready_.end(), writable, writable + writes);
+    waiting_ = true;
+    host_->Wake();
+    continued_.wait(lock, [this] { return !waiting_ || stop_; });
+  }
+}
+
+}  // namespace xtp::udt
