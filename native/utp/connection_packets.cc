@@ -37,8 +37,11 @@ constexpr uint64_t kReorderShare = 4;
 constexpr uint64_t kMinReorderUs = 3000;
 constexpr uint64_t kMaxReorderUs = 25000;
 
-// Of the target delay: by the time that it is seen, the window has doubled.
-constexpr uint32_t kSlowStartShare = 4;
+// A queue of so much of a round trip ends a slow start, within limits: by the
+// time that it is seen, the window has doubled (RFC 9406, section 4.3).
+constexpr uint64_t kQueueShare = 8;
+constexpr uint64_t kMinQueueUs = 4000;
+constexpr uint64_t kMaxQueueUs = 16000;
 
 constexpr uint64_t kSynRepeatUs[] = {1000 * 1000, 2000 * 1000};
 constexpr int kSynRepeats = 2;
@@ -173,9 +176,10 @@ void Connection::GrowWindow(uint16_t acked_packets) {
 }
 
 void Connection::OnQueueingDelay(uint32_t ms) {
+  const uint64_t limit_us =
+      std::clamp(min_rtt_us_ / kQueueShare, kMinQueueUs, kMaxQueueUs);
   if (socket_ != nullptr && send_window_.long_path() &&
-      shared_->guards.slow_start &&
-      ms >= shared_->settings.target_delay_ms / kSlowStartShare) {
+      shared_->guards.slow_start && uint64_t{ms} * 1000 >= limit_us) {
     utp_end_slow_start(socket_);
   }
 }

@@ -554,6 +554,21 @@ TEST(ASlowStartEndsWhenAQueueBeginsToFill) {
   CHECK(most_us < 120 * kMs);
 }
 
+TEST(ASlowStartDoesNotOverrunAQueue) {
+  Pair pair;
+  pair.sim.link.delay_us = 10 * kMs;
+  pair.sim.link.rate = 12500000;
+  pair.sim.link.queue_bytes = 512 * 1024;
+  REQUIRE(pair.Connect());
+  FakeStream* s = pair.server->stream(2);
+  s->Expect(1);
+  pair.client->stream(1)->SendPattern(1, 100 * kMiB);
+  pair.sim.Run(3 * kSecond);
+  CHECK(s->intact);
+  CHECK(s->received > 22 * kMiB);
+  CHECK_EQ(pair.client->Stat("retransmits"), uint64_t{0});
+}
+
 TEST(LostResetIsRepeated) {
   for (const bool on : {true, false}) {
     Pair pair(on ? Guards() : Without(&Guards::repeat_reset));
