@@ -82,7 +82,8 @@ class Channel final : private UdpSink, private AckListener {
   // What UDT::bind2 takes.
   int handle() const { return handle_; }
   const Endpoint& local() const { return local_; }
-  // Whether requests of peers go to libudt; without, they are refused.
+  // Whether requests of peers go to libudt; without, they are refused. They do
+  // at first: those that waited for a restart are not refused meanwhile.
   void SetListening(bool listening) { listening_ = listening; }
   // Whether they are dropped meanwhile: there is no room.
   void SetFull(bool full) { full_ = full; }
@@ -171,7 +172,7 @@ class Channel final : private UdpSink, private AckListener {
   uint16_t virtual_port_ = 0;
   int wake_[2] = {-1, -1};
 
-  std::atomic<bool> listening_{false};
+  std::atomic<bool> listening_{true};
   std::atomic<bool> full_{false};
   std::atomic<bool> busy_{false};
   std::atomic<bool> closed_{false};

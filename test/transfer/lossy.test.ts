@@ -102,6 +102,7 @@ const KINDS = [
   {
     name: 'raw connections of UDT',
     path: () => bytePath('udt'),
+    bytes: counts.udtLossyBytes,
     reset: 'ERR_XTP_CONNECTION_RESET'
   },
   {
@@ -111,7 +112,7 @@ const KINDS = [
   }
 ]
 
-for (const { name, path, reset } of KINDS) {
+for (const { name, path, reset, bytes = counts.lossyBytes } of KINDS) {
   describe(`${name} through 25 ms, 1 % loss, 1 % duplication and 2 ms jitter`, () => {
     let between: Path
     let relay: Relay
@@ -137,14 +138,14 @@ for (const { name, path, reset } of KINDS) {
       return [outbound, await accepted]
     }
 
-    it(`carries ${counts.lossyBytes} bytes both ways`, async () => {
+    it(`carries ${bytes} bytes both ways`, async () => {
       const [a, b] = await connect()
       const [up, down] = [new Pattern(1), new Pattern(2)]
       await Promise.all([
-        receivePattern(b.stream, up, counts.lossyBytes),
-        receivePattern(a.stream, down, counts.lossyBytes),
-        sendPattern(a.stream, up, counts.lossyBytes),
-        sendPattern(b.stream, down, counts.lossyBytes)
+        receivePattern(b.stream, up, bytes),
+        receivePattern(a.stream, down, bytes),
+        sendPattern(a.stream, up, bytes),
+        sendPattern(b.stream, down, bytes)
       ])
       const { datagrams, lost, duplicated } = relay.stats
       assert.ok(lost > datagrams * 0.005, `the relay lost only ${lost} of ${datagrams}`)
