@@ -6,5 +6,5 @@ foreignPeers({
   missing:
     'needs Go 1.26 or newer to build the peer: install it from go.dev, or your package manager',
   keys: ['Ed25519', 'secp256k1', 'ECDSA', 'RSA'],
-  codes: true
+  givesCodes: true
 })
