@@ -73,6 +73,27 @@ export async function ensurePeers() {
 
 const PEERS = '.cache/peers'
 
+/**
+ * The project of the peer in Rust, with Cargo.lock: versions.lock, where each package from the registry has a line
+ * more that says so in Cargo's own words. Returns its folder.
+ */
+function cargoProject(cargo) {
+  const from = path.join(root, 'test/interop/rust-libp2p')
+  const project = path.join(root, PEERS, 'rust-libp2p-project')
+  fs.rmSync(project, { recursive: true, force: true })
+  fs.cpSync(from, project, { recursive: true })
+  const metadata = output(cargo, ['metadata', '--no-deps', '--format-version', '1'], {
+    cwd: project
+  })
+  const { source } = JSON.parse(metadata).packages[0].dependencies[0]
+  const versions = fs.readFileSync(path.join(project, 'versions.lock'), 'utf8')
+  fs.writeFileSync(
+    path.join(project, 'Cargo.lock'),
+    versions.replace(/^checksum = /gm, `source = "${source}"\nchecksum = `)
+  )
+  return project
+}
+
 /** Peers of other libp2p, in test/interop: what builds them, and how. Their caches are below .cache, too. */
 const FOREIGN_PEERS = {
   'go-libp2p': {
@@ -101,10 +122,9 @@ const FOREIGN_PEERS = {
     version: ['--version'],
     least: [1, 88],
     build: async (cargo, output) => {
-      const folder = path.join(root, 'test/interop/rust-libp2p')
       const target = path.join(root, '.cache/cargo')
       const args = ['build', '--release', '--locked', '--quiet', '--target-dir', target]
-      await run('nice', ['-n', '19', cargo, ...args], { cwd: folder })
+      await run('nice', ['-n', '19', cargo, ...args], { cwd: cargoProject(cargo) })
       fs.copyFileSync(path.join(target, 'release/rust-libp2p-peer'), output)
     }
   }
