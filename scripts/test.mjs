@@ -255,6 +255,7 @@ const suites = {
     }
   },
   levels: async () => {
+    await buildNative('')
     for (const level of ['L0', 'L2']) {
       console.log(`the sandbox level is ${level}`)
       await services(['transfer', 'crash', 'errors'], {
