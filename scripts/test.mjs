@@ -14,6 +14,7 @@ import {
   buildNative,
   ensurePeers,
   ensureRuntimes,
+  ensureTemplate,
   oldOpenSslRuntime,
   runtimes
 } from './test-setup.mjs'
@@ -282,6 +283,7 @@ await main(async () => {
   const start = Date.now()
   await build()
   await ensureRuntimes()
+  await ensureTemplate()
   await ensurePeers()
   await run(bin('node'), ['test/support/counts.ts'], { env: testEnv })
   // while the suites that follow wait, with what is left of the machine
