@@ -215,7 +215,10 @@ const suites = {
   integration: async () => {
     // hostile peers have an addon of the native tests
     await native('')
-    const dirs = ['transfer', 'crash', 'fuzz', 'interop', 'layout', 'errors', 'hostile', 'networks']
+    const dirs = [
+      ...['transfer', 'crash', 'fuzz', 'interop', 'layout', 'errors', 'hostile', 'networks'],
+      'template'
+    ]
     await services(dirs, { extraEnv: strict })
   },
   sandbox: async () => {

@@ -41,7 +41,4 @@ run('cmake', ['--build', 'build', '--parallel', '2'])
 const libc = process.platform === 'linux' ? '.glibc' : ''
 const prebuilds = path.join(here, 'prebuilds', `${process.platform}-${process.arch}`)
 fs.mkdirSync(prebuilds, { recursive: true })
-fs.copyFileSync(
-  path.join(here, 'build/xtp_tcp.node'),
-  path.join(prebuilds, `xtp-tcp${libc}.node`)
-)
+fs.copyFileSync(path.join(here, 'build/xtp_tcp.node'), path.join(prebuilds, `xtp-tcp${libc}.node`))

@@ -8,7 +8,7 @@ import { TCP } from '@multiformats/multiaddr-matcher'
 import { QUIC, quic } from 'xtp-quic'
 import { UDT, udt } from 'xtp-udt'
 import { UTP, utp } from 'xtp-utp'
-import { tcp as templateTcp, TCP as TEMPLATE_TCP } from '../../examples/xtp-tcp/dist/index.js'
+import { TCP as TEMPLATE_TCP, tcp as templateTcp } from '../../examples/xtp-tcp/dist/index.js'
 
 /** QUIC brings encryption and a muxer of its own. */
 const plain = { connectionEncrypters: [noise()], streamMuxers: [yamux()] }
