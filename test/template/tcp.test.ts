@@ -99,15 +99,19 @@ for (const { name, ip, prefix } of FAMILIES) {
       })
 
       it(`${how}: an abort reaches the peer as a reset`, async () => {
-        const [connection, socket] = await open()
-        socket.resume()
-        socket.write('hello')
-        await once(connection as unknown as EventTarget, 'message')
-        const [error] = await Promise.all([
-          once(socket, 'error').then(([error]) => error as NodeJS.ErrnoException),
-          connection.abort(new Error('enough'))
-        ])
-        assert.equal(error.code, 'ECONNRESET')
+        for (const atOnce of [false, true]) {
+          const [connection, socket] = await open()
+          socket.resume()
+          if (!atOnce) {
+            socket.write('hello')
+            await once(connection as unknown as EventTarget, 'message')
+          }
+          const [error] = await Promise.all([
+            once(socket, 'error').then(([error]) => error as NodeJS.ErrnoException),
+            connection.abort(new Error('enough'))
+          ])
+          assert.equal(error.code, 'ECONNRESET')
+        }
       })
 
       it(`${how}: a reset of the peer is an error, also while nobody reads`, async () => {
