@@ -1,10 +1,15 @@
 // The application of the fail-over benchmark: `failover-host.ts LEVEL STANDBY` listens, and prints a line
 // each time its service is ready. Ends with its stdin.
 import { utpClient } from 'xtp-utp'
-import { failoverInit, type Level } from './sandbox-level.ts'
+import type { Level } from './contestants.ts'
 
 const [level = 'L0', standby = 'false'] = process.argv.slice(2)
-const client = utpClient(failoverInit(level as Level, standby === 'true'))
+const client = utpClient({
+  sandbox: { level: level as Level },
+  standby: standby === 'true',
+  // for many kills in a row: no pause before a restart, so that the restart itself is what is measured
+  restart: { initialDelayMs: 0, maxDelayMs: 0, budget: 1_000_000 }
+})
 const listener = client.createListener({
   onConnection: connection => connection.abort(new Error())
 })

@@ -4,12 +4,13 @@
 // to bind the port. A table, and everything as bench/report/failover.json.
 import type { ChildProcess } from 'node:child_process'
 import dgram from 'node:dgram'
-import { once } from 'node:events'
 import fs from 'node:fs'
 import { createInterface } from 'node:readline'
 import { setTimeout as pause } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import { processes, tree, until } from '../test/support/processes.ts'
+import type { Level } from './contestants.ts'
+import { Load, TIMELINE } from './failover-load.ts'
 import {
   end,
   machine,
@@ -20,7 +21,6 @@ import {
   start,
   table
 } from './harness.ts'
-import type { Level } from './sandbox-level.ts'
 
 interface Variant {
   title: string
@@ -36,6 +36,8 @@ interface Kill {
   lost: number
   bindAttempts: number
   bindSuccesses: number
+  /** Of the time line. */
+  answers: number[]
 }
 
 interface HostLine {
@@ -64,92 +66,13 @@ const rounds = Number(values.rounds)
 const rate = Number(values.rate)
 const variants = VARIANTS.filter(({ title }) => values.only?.split(';').includes(title) ?? true)
 
-/** An answer later than this does not come. */
-const ANSWER_MS = 250
 /** Around the silence, for datagrams that the dead process had read and not answered. */
 const MARGIN_MS = 20
 /** Between two kills: a standby has to become ready again. */
 const REST_MS = 500
-const KILL_LIMIT_MS = 20_000
 const STANDBY_LIMIT_MS = 3_000
 /** Ticks between two attempts to bind: they cost CPU time of the same machine. */
 const TICKS_PER_ATTEMPT = 4
-
-/** A SYN of BEP 29, whose connection id and sequence number are the two halves of `id`. */
-function syn(id: number): Buffer {
-  const bytes = Buffer.alloc(20)
-  bytes[0] = 0x41
-  bytes.writeUInt16BE(id >>> 16, 2)
-  bytes.writeUInt32BE(1 << 20, 12)
-  bytes.writeUInt16BE(id & 0xffff, 16)
-  return bytes
-}
-
-/** Sends at a steady rate, and knows what was answered. */
-class Load {
-  readonly #socket = dgram.createSocket('udp4')
-  readonly #sentAt: number[] = []
-  readonly #answered: boolean[] = []
-  readonly #begin = performance.now()
-  readonly #timer: NodeJS.Timeout
-  #onAnswer: (id: number) => void = () => {}
-  #onTick: () => void = () => {}
-
-  constructor(port: number) {
-    this.#socket.on('message', bytes => {
-      const id = ((bytes.readUInt16BE(2) << 16) | bytes.readUInt16BE(18)) >>> 0
-      this.#answered[id] = true
-      this.#onAnswer(id)
-    })
-    // without a socket the port is closed, and ICMP says so
-    this.#socket.on('error', () => {})
-    this.#timer = setInterval(() => {
-      const due = ((performance.now() - this.#begin) * rate) / 1000
-      while (this.#sentAt.length < due) {
-        const id = this.#sentAt.push(performance.now()) - 1
-        this.#socket.send(syn(id), port, '127.0.0.1', () => {})
-      }
-      this.#onTick()
-    }, 1)
-  }
-
-  get nextId(): number {
-    return this.#sentAt.length
-  }
-
-  /** Resolves with the time of the first answer to a datagram from `id` on; `tick` is called meanwhile. */
-  async answerFrom(id: number, tick: () => void): Promise<number> {
-    this.#onTick = tick
-    const answer = new Promise<number>((resolve, reject) => {
-      const timer = setTimeout(
-        () => reject(new Error(`no answer within ${KILL_LIMIT_MS} ms`)),
-        KILL_LIMIT_MS
-      )
-      this.#onAnswer = answered => {
-        if (answered >= id) {
-          clearTimeout(timer)
-          resolve(performance.now())
-        }
-      }
-    })
-    try {
-      return await answer
-    } finally {
-      this.#onTick = () => {}
-      this.#onAnswer = () => {}
-    }
-  }
-
-  lostBetween(from: number, to: number): number {
-    return this.#sentAt.filter((at, id) => at >= from && at <= to && !this.#answered[id]).length
-  }
-
-  async stop(): Promise<void> {
-    clearInterval(this.#timer)
-    this.#socket.close()
-    await once(this.#socket, 'close')
-  }
-}
 
 function isDead(pid: number): boolean {
   try {
@@ -190,12 +113,13 @@ async function killOnce(load: Load, { port, pid }: HostLine, level: Level): Prom
       attempts.push(tryToBind(port))
     }
   })
-  await pause(ANSWER_MS)
+  await pause(TIMELINE.afterMs)
   return {
     silentMs: answeredAt - killedAt,
     lost: load.lostBetween(killedAt - MARGIN_MS, answeredAt + MARGIN_MS),
     bindAttempts: attempts.length,
-    bindSuccesses: (await Promise.all(attempts)).filter(Boolean).length
+    bindSuccesses: (await Promise.all(attempts)).filter(Boolean).length,
+    answers: load.answersAround(killedAt)
   }
 }
 
@@ -237,7 +161,7 @@ async function measure({ level, standby }: Variant, count: number): Promise<Kill
     if (current.level !== level) {
       throw new Error(`asked for ${level}, got ${current.level}`)
     }
-    load = new Load(current.port)
+    load = new Load(current.port, rate)
     const results: Kill[] = []
     for (let i = 0; i < count; i++) {
       await pause(REST_MS)
@@ -282,6 +206,7 @@ const summary = measured.map(({ title, level, goalMs }) => {
     lostMax: Math.max(...lost),
     bindAttempts: total(kill => kill.bindAttempts),
     bindSuccesses,
+    answers: all[0]?.answers.map((_, i) => total(kill => kill.answers[i] ?? 0) / all.length) ?? [],
     goalMs,
     reached: median(silent) < goalMs && bindSuccesses === 0
   }
@@ -305,6 +230,7 @@ console.log(`\n${table(head, rows)}\n`)
 console.log(`${machineLine()}, ${kills} kills each, ${rate} datagrams/s`)
 saveReport('failover', {
   machine: { ...machine, rate, rounds },
+  timeline: TIMELINE,
   summary,
   results: Object.fromEntries(results)
 })

@@ -60,9 +60,21 @@ export function machineLine(): string {
   return `${cores} × ${cpu}, Linux ${kernel}, Node ${node}`
 }
 
+const FOLDER = path.join(import.meta.dirname, 'report')
+
 /** Writes bench/report/NAME.json. */
 export function saveReport(name: string, report: object): void {
-  const folder = path.join(import.meta.dirname, 'report')
-  fs.mkdirSync(folder, { recursive: true })
-  fs.writeFileSync(path.join(folder, `${name}.json`), `${JSON.stringify(report, null, 2)}\n`)
+  saveText(`${name}.json`, `${JSON.stringify(report, null, 2)}\n`)
+}
+
+/** Writes a file of bench/report. */
+export function saveText(file: string, text: string): void {
+  fs.mkdirSync(FOLDER, { recursive: true })
+  fs.writeFileSync(path.join(FOLDER, file), text)
+}
+
+/** What another program left in bench/report, or nothing. */
+export function readReport<T>(name: string): T | undefined {
+  const file = path.join(FOLDER, `${name}.json`)
+  return fs.existsSync(file) ? (JSON.parse(fs.readFileSync(file, 'utf8')) as T) : undefined
 }

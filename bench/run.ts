@@ -1,130 +1,109 @@
-// npm run bench [-- --mib N --rounds N --only KIND,KIND]: every contestant, interleaved, two processes
-// each, over loopback; medians and ratios as a table, everything as bench/report/utp.json.
-import type { ChildProcess } from 'node:child_process'
+// npm run bench [-- --quick | --levels] [--only KIND,KIND] [--rounds N] [--mib N]: every contestant, interleaved, two
+// processes each, over loopback; the references in C++; crashes; and a report of all in bench/report.
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import path from 'node:path'
 import { parseArgs } from 'node:util'
-import { contestants } from './contestants.ts'
-import {
-  end,
-  firstLine,
-  machine,
-  machineLine,
-  median,
-  saveReport,
-  start,
-  table
-} from './harness.ts'
-
-interface Result {
-  up: { mbPerSecond: number; cpuSecondsPerGb: number }
-  down: { mbPerSecond: number; cpuSecondsPerGb: number }
-  echo: { p50us: number; p99us: number }
-  connectionsPerSecond: number
-  coldStartMs: number
-  rssMb: number[]
-}
+import { order, type Plan, planFor } from './matrix.ts'
+import { measureReference, references } from './references.ts'
+import { makeReport, type Report, type Trouble } from './reporting/report.ts'
+import { saveAll, terminalText } from './reporting/save.ts'
+import { measure } from './session.ts'
+import type { Sample } from './summary.ts'
 
 const { values } = parseArgs({
   options: {
-    mib: { type: 'string', default: '256' },
-    rounds: { type: 'string', default: '3' },
-    only: { type: 'string' }
+    quick: { type: 'boolean', default: false },
+    levels: { type: 'boolean', default: false },
+    only: { type: 'string' },
+    rounds: { type: 'string' },
+    mib: { type: 'string' },
+    'no-networks': { type: 'boolean', default: false }
   }
 })
-const kinds = values.only?.split(',') ?? Object.keys(contestants)
-const LIMIT_MS = 120_000
+const number = (text?: string) => (text === undefined ? undefined : Number(text))
+const plan = planFor(values.quick ? 'quick' : values.levels ? 'levels' : 'full', {
+  only: values.only?.split(','),
+  rounds: number(values.rounds),
+  mib: number(values.mib)
+})
 
-async function measure(kind: string): Promise<Result> {
-  const server = start('peer.ts', ['server', kind])
-  let client: ChildProcess | undefined
-  const timer = setTimeout(() => {
-    client?.kill('SIGKILL')
-    server.kill('SIGKILL')
-  }, LIMIT_MS)
+const began = performance.now()
+const samples: Sample[] = []
+const troubles: Trouble[] = []
+
+/** One step, with its place in the run; one that fails is told and does not end the run. */
+async function step(title: string, work: () => Promise<string>): Promise<void> {
+  const seconds = ((performance.now() - began) / 1000).toFixed(0)
+  process.stderr.write(`${seconds.padStart(4)} s  ${title} … `)
   try {
-    const { address } = await firstLine<{ address: string }>(server)
-    client = start('peer.ts', ['client', kind, address, String(server.pid), values.mib])
-    return await firstLine<Result>(client)
-  } finally {
-    clearTimeout(timer)
-    await end(server, client)
+    process.stderr.write(`${await work()}\n`)
+  } catch (error) {
+    const { message } = error as Error
+    process.stderr.write(`FAILED: ${message}\n`)
+    troubles.push({ title, message })
   }
 }
 
-const results = new Map<string, Result[]>(kinds.map(kind => [kind, []]))
-const rounds = Number(values.rounds)
-for (let round = 1; round <= rounds; round++) {
-  for (const kind of kinds) {
-    process.stderr.write(`round ${round}/${rounds}: ${kind} … `)
-    const result = await measure(kind)
-    process.stderr.write(
-      `${result.up.mbPerSecond.toFixed(0)} up, ${result.down.mbPerSecond.toFixed(0)} down MB/s\n`
-    )
-    results.get(kind)?.push(result)
+async function runContestants({ effort }: Plan): Promise<void> {
+  const steps = order(plan)
+  for (const [i, { kind, workload, round }] of steps.entries()) {
+    await step(`${i + 1}/${steps.length} ${kind}, ${workload}, round ${round + 1}`, async () => {
+      const metrics = await measure({ kind, workload }, effort)
+      samples.push({ kind, workload, round, metrics })
+      const { upMBps, downMBps, startMs } = metrics as Record<string, number>
+      return upMBps !== undefined
+        ? `${upMBps.toFixed(0)} up, ${(downMBps as number).toFixed(0)} down MB/s`
+        : startMs !== undefined
+          ? `${startMs.toFixed(0)} ms`
+          : 'done'
+    })
   }
 }
 
-const summary = kinds.map(kind => {
-  const all = results.get(kind) as Result[]
-  const of = (pick: (result: Result) => number) => median(all.map(pick))
-  const spread = (pick: (result: Result) => number) => [
-    Math.min(...all.map(pick)),
-    Math.max(...all.map(pick))
-  ]
-  return {
-    kind,
-    title: contestants[kind]?.title ?? kind,
-    upMBps: of(r => r.up.mbPerSecond),
-    upSpread: spread(r => r.up.mbPerSecond),
-    downMBps: of(r => r.down.mbPerSecond),
-    downSpread: spread(r => r.down.mbPerSecond),
-    cpuSecondsPerGb: of(r => (r.up.cpuSecondsPerGb + r.down.cpuSecondsPerGb) / 2),
-    echoP50us: of(r => r.echo.p50us),
-    echoP99us: of(r => r.echo.p99us),
-    connectionsPerSecond: of(r => r.connectionsPerSecond),
-    coldStartMs: of(r => r.coldStartMs),
-    rssMb: all[0]?.rssMb.map((_, i) => of(r => r.rssMb[i] ?? 0)) ?? []
+async function runReferences({ nativeRounds, nativeMib }: Plan): Promise<void> {
+  for (let round = 0; round < nativeRounds; round++) {
+    for (const kind of Object.keys(references)) {
+      await step(`${kind}, round ${round + 1}`, async () => {
+        const metrics = await measureReference(kind, nativeMib)
+        samples.push({ kind, workload: 'native', round, metrics })
+        return `${(metrics.MBps as number).toFixed(0)} MB/s`
+      })
+    }
   }
-})
-
-const f = (n: number, digits = 0) => n.toFixed(digits)
-const rows = summary.map(s => [
-  s.title,
-  `${f(s.upMBps)} / ${f(s.downMBps)}`,
-  f(s.cpuSecondsPerGb, 1),
-  `${f(s.echoP50us)} / ${f(s.echoP99us)}`,
-  f(s.connectionsPerSecond),
-  f(s.coldStartMs),
-  s.rssMb.map(n => f(n)).join(' + ')
-])
-const head = [
-  'one stream, 64 KiB writes',
-  'MB/s up / down',
-  'CPU s/GB, all processes',
-  'echo p50 / p99 µs',
-  'connections/s',
-  'start to first echo, ms',
-  'RSS MB, each process'
-]
-const ratios = [
-  ['raw uTP, xtp-utp : utp-native', 'xtp-utp-raw', 'utp-native-raw', 3],
-  ['libp2p, xtp-utp : tcp', 'libp2p-xtp-utp', 'libp2p-tcp', 0.9],
-  ['libp2p, xtp-quic : tcp', 'libp2p-xtp-quic', 'libp2p-tcp', 3],
-  ['libp2p, xtp-quic : libp2p-quic', 'libp2p-xtp-quic', 'libp2p-quinn', 10]
-].flatMap(([label, a, b, goal]) => {
-  const [x, y] = [summary.find(s => s.kind === a), summary.find(s => s.kind === b)]
-  return x && y
-    ? [{ label, up: x.upMBps / y.upMBps, down: x.downMBps / y.downMBps, goal: Number(goal) }]
-    : []
-})
-
-console.log(`\n${table(head, rows)}\n`)
-for (const { label, up, down, goal } of ratios) {
-  console.log(`${label}: ${up.toFixed(2)} up, ${down.toFixed(2)} down (goal ${goal})`)
 }
-console.log(`\n${machineLine()}, ${values.mib} MiB, medians of ${rounds}`)
-saveReport('utp', {
-  machine: { ...machine, mib: Number(values.mib), rounds },
-  summary,
-  ratios,
-  results: Object.fromEntries(results)
+
+/** A benchmark program of its own, which leaves its figures in bench/report. */
+function program(file: string, ...args: string[]): Promise<void> {
+  return step(`${path.basename(file)} ${args.join(' ')}`, async () => {
+    process.stderr.write('\n')
+    const child = spawn(process.execPath, [file, ...args], { stdio: ['ignore', 2, 2] })
+    const [code, signal] = await once(child, 'exit')
+    if (code !== 0) {
+      throw new Error(`ended with ${code ?? signal}`)
+    }
+    return 'done'
+  })
+}
+
+await runContestants(plan)
+await runReferences(plan)
+if (plan.kills > 0) {
+  const kills = ['--kills', String(plan.kills), '--rounds', '1']
+  await program(path.join(import.meta.dirname, 'failover.ts'), ...kills)
+}
+const withNetworks = plan.networks.length > 0 && !values['no-networks'] && process.getuid?.() === 0
+if (withNetworks) {
+  await program(path.join(import.meta.dirname, 'networks.ts'), ...plan.networks)
+}
+
+const report: Report = makeReport(plan, samples, troubles, {
+  seconds: (performance.now() - began) / 1000,
+  withCrashes: plan.kills > 0,
+  withNetworks
 })
+console.log(`\n${terminalText(report)}`)
+await saveAll(report)
+if (troubles.length > 0) {
+  process.exitCode = 1
+}

@@ -1,22 +1,25 @@
-// npm run bench [-- --levels | --failover | --networks] [options]: sets everything up, then measures.
+// npm run bench [-- --quick | --levels | --failover | --networks] [options]: sets everything up, then measures.
 import { build } from './build.mjs'
+import { buildReferences } from './build-bench.mjs'
 import { buildEmulator } from './build-emulator.mjs'
+import { takeFigures } from './figures.mjs'
 import { bin, main, run } from './run.mjs'
 
-// without one of them: the contestants side by side
-const PROGRAMS = {
-  '--levels': 'bench/levels.ts',
-  '--failover': 'bench/failover.ts',
-  '--networks': 'bench/networks.ts'
-}
+// parts of a full run that can be had alone
+const PROGRAMS = { '--failover': 'bench/failover.ts', '--networks': 'bench/networks.ts' }
 
 await main(async () => {
   await build()
   const [first, ...rest] = process.argv.slice(2)
   const program = PROGRAMS[first]
-  if (first === '--networks') {
+  if (program === undefined || first === '--networks') {
     await buildEmulator()
   }
-  const args = program === undefined ? process.argv.slice(2) : rest
-  await run(bin('node'), [program ?? 'bench/run.ts', ...args])
+  if (program === undefined) {
+    await buildReferences()
+    await run(bin('node'), ['bench/run.ts', ...process.argv.slice(2)])
+    takeFigures()
+  } else {
+    await run(bin('node'), [program, ...rest])
+  }
 })

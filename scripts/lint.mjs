@@ -1,4 +1,5 @@
-// npm run lint [-- --fix]: format and lint rules, generated files, types.
+// npm run lint [-- --fix]: format and lint rules, generated files, README's figures, types.
+import { readmeFigures } from './readme-figures.mjs'
 import { bin, files, main, output, root, run } from './run.mjs'
 import { ensureInstalled } from './setup.mjs'
 
@@ -11,6 +12,7 @@ export async function lint({ fix = false } = {}) {
     await run(bin('clang-format'), [...(fix ? ['-i'] : ['--dry-run', '--Werror']), ...native])
   }
   await run(process.execPath, ['scripts/generate-proto.mjs', ...(fix ? [] : ['--check'])])
+  readmeFigures({ check: !fix })
   await run(bin('tsc'), ['--noEmit', '-p', 'tsconfig.json'])
 }
 

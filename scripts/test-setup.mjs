@@ -5,7 +5,7 @@ import os from 'node:os'
 import path from 'node:path'
 import { runLogged } from './build-addon.mjs'
 import { deviation, fetchVendor } from './fetch-vendor.mjs'
-import { bin, Failure, files, fingerprint, root, run, unlessFresh } from './run.mjs'
+import { bin, env, Failure, files, fingerprint, output, root, run, unlessFresh } from './run.mjs'
 import { TRANSPORTS } from './transports.mjs'
 
 const RUNTIMES = path.join(root, 'test/runtimes')
@@ -82,6 +82,82 @@ export async function ensurePeers() {
   await installDebian('python3-libtorrent', why)
   if (!hasLibtorrent()) {
     throw new Failure(`${why}, which cannot import what apt has installed`)
+  }
+}
+
+const PEERS = '.cache/peers'
+
+/** Peers of other libp2p, in test/interop: what builds them, and how. Their caches are below .cache, too. */
+const FOREIGN_PEERS = {
+  'go-libp2p': {
+    tool: 'go',
+    folder: '/usr/local/go/bin',
+    version: ['version'],
+    least: [1, 26],
+    build: (go, output) =>
+      run('nice', ['-n', '19', go, 'build', '-trimpath', '-ldflags=-s -w', '-o', output, '.'], {
+        cwd: path.join(root, 'test/interop/go-libp2p'),
+        env: {
+          ...env,
+          CGO_ENABLED: '0',
+          // no toolchain is fetched; the module cache can be deleted
+          GOTOOLCHAIN: 'local',
+          GOFLAGS: '-mod=readonly -modcacherw',
+          GOPATH: path.join(root, '.cache/go'),
+          GOMODCACHE: path.join(root, '.cache/go/mod'),
+          GOCACHE: path.join(root, '.cache/go/build')
+        }
+      })
+  },
+  'rust-libp2p': {
+    tool: 'cargo',
+    folder: path.join(os.homedir(), '.cargo/bin'),
+    version: ['--version'],
+    least: [1, 88],
+    build: async (cargo, output) => {
+      const folder = path.join(root, 'test/interop/rust-libp2p')
+      const target = path.join(root, '.cache/cargo')
+      const args = ['build', '--release', '--locked', '--quiet', '--target-dir', target]
+      await run('nice', ['-n', '19', cargo, ...args], { cwd: folder })
+      fs.copyFileSync(path.join(target, 'release/rust-libp2p-peer'), output)
+    }
+  }
+}
+
+/** A program on PATH or in the folder where its installer puts it. */
+function findProgram(name, folder) {
+  return [...env.PATH.split(path.delimiter), folder]
+    .map(each => path.join(each, name))
+    .find(file => fs.existsSync(file))
+}
+
+/** The program, where it is there and new enough. */
+function usableTool({ tool, folder, version, least }) {
+  const found = findProgram(tool, folder)
+  if (found === undefined) {
+    return undefined
+  }
+  const [, major, minor] = output(found, version).match(/(\d+)\.(\d+)/) ?? []
+  const isNew = major > least[0] || (Number(major) === least[0] && minor >= least[1])
+  return isNew ? found : undefined
+}
+
+/** Builds peers of other libp2p, last in line for the processor. Those whose tool is missing are left out,
+ * and their tests say what to install. */
+export async function buildForeignPeers(names = Object.keys(FOREIGN_PEERS)) {
+  for (const name of names) {
+    const peer = FOREIGN_PEERS[name]
+    const file = path.join(PEERS, name)
+    const tool = usableTool(peer)
+    if (tool === undefined) {
+      fs.rmSync(path.join(root, file), { force: true })
+      continue
+    }
+    fs.mkdirSync(path.join(root, PEERS), { recursive: true })
+    const print = fingerprint(files([`test/interop/${name}`]), output(tool, peer.version))
+    await unlessFresh(`building a peer of ${name}`, `peer-${name}`, print, [file], () =>
+      peer.build(tool, path.join(root, file))
+    )
   }
 }
 

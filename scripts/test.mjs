@@ -11,6 +11,7 @@ import { instructions } from './instructions.mjs'
 import { lint } from './lint.mjs'
 import { bin, env, Failure, files, main, output, root, run } from './run.mjs'
 import {
+  buildForeignPeers,
   buildNative,
   ensurePeers,
   ensureRuntimes,
@@ -106,7 +107,10 @@ async function nodeTest(
   add(result)
 }
 
-const testFiles = dir => files([dir], name => name.endsWith('.test.ts'))
+/** Its peer takes minutes to build. */
+const isLong = name => name.includes('interop/rust-libp2p')
+
+const testFiles = dir => files([dir], name => name.endsWith('.test.ts') && (full || !isLong(name)))
 
 /** They wait for slow paths and for time to pass most of the time. */
 const WAITING = ['transfer/lossy', 'transfer/quic-idle', 'interop/libtorrent']
@@ -125,6 +129,18 @@ async function services(dirs, options) {
 
 const nativeBuilds = new Map()
 let lastBuild = Promise.resolve()
+let foreignPeers
+
+/** The build of peers of other libp2p, in line with those below. */
+function foreign() {
+  if (foreignPeers === undefined) {
+    const build = lastBuild.then(() => buildForeignPeers(full ? undefined : ['go-libp2p']))
+    foreignPeers = build
+    // its suites tell
+    lastBuild = build.catch(() => {})
+  }
+  return foreignPeers
+}
 
 /** The build of native tests: one after the other, each once, however many suites want it. */
 function native(sanitizer) {
@@ -214,7 +230,7 @@ const suites = {
   },
   integration: async () => {
     // hostile peers have an addon of the native tests
-    await native('')
+    await Promise.all([native(''), foreign()])
     const dirs = [
       ...['transfer', 'crash', 'fuzz', 'interop', 'layout', 'errors', 'hostile', 'networks'],
       'template'
@@ -234,7 +250,7 @@ const suites = {
   asan: () => ctest('address'),
   tsan: () => ctest('thread'),
   strict: async () => {
-    await native('')
+    await Promise.all([native(''), full && foreign()])
     // V8 and libuv make other system calls in each version; the pinned one has the suite above
     const dirs = ['transfer', 'crash', ...(full ? ['errors', 'fuzz', 'interop', 'hostile'] : [])]
     for (const node of runtimes().filter(node => node !== bin('node'))) {
@@ -290,6 +306,9 @@ await main(async () => {
   await ensurePeers()
   await run(bin('node'), ['test/support/counts.ts'], { env: testEnv })
   // while the suites that follow wait, with what is left of the machine
+  if (only === undefined || only.includes('integration')) {
+    foreign()
+  }
   for (const [sanitizer, wanting] of [
     ['', ['integration', 'sandbox', 'native', 'instructions', 'strict']],
     ['address', ['asan', 'sanitized']],

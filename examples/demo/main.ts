@@ -1,4 +1,4 @@
-// npm run demo: a file goes from one libp2p node to another over uTP, or QUIC (`-- --transport quic`), that runs
+// npm run demo: a file goes from one libp2p node to another over uTP, QUIC or UDT (`-- --transport NAME`), that runs
 // in child processes; the receiver's service is killed on the way; everything comes back on the same port.
 import { spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
@@ -25,13 +25,14 @@ if (!(values.transport in TRANSPORTS)) {
   process.exit(2)
 }
 const name = values.transport as TransportName
-const LABEL = { utp: 'uTP', quic: 'QUIC' }[name]
+const LABEL = { utp: 'uTP', quic: 'QUIC', udt: 'UDT' }[name]
 /** What the sender may see: nobody is left who could tell it that a QUIC connection is over. */
 const ENDS = {
   utp: ['ERR_XTP_CONNECTION_RESET'],
-  quic: ['ERR_XTP_CONNECTION_TIMED_OUT', 'ERR_XTP_CONNECTION_RESET']
+  quic: ['ERR_XTP_CONNECTION_TIMED_OUT', 'ERR_XTP_CONNECTION_RESET'],
+  udt: ['ERR_XTP_CONNECTION_RESET']
 }[name]
-const SUFFIX = { utp: '/utp', quic: '/quic-v1' }[name]
+const SUFFIX = { utp: '/utp', quic: '/quic-v1', udt: '/udt' }[name]
 
 interface ReceiverState {
   state: string

@@ -5,16 +5,18 @@ import { yamux } from '@chainsafe/libp2p-yamux'
 import { tcp } from '@libp2p/tcp'
 import { createLibp2p } from 'libp2p'
 import { quic } from 'xtp-quic'
+import { udt } from 'xtp-udt'
 import { utp } from 'xtp-utp'
 
 /** What can be shown; TCP is for comparison. */
-export type TransportName = 'utp' | 'quic'
+export type TransportName = 'utp' | 'quic' | 'udt'
 
-export const TRANSPORTS = { utp, quic }
+export const TRANSPORTS = { utp, quic, udt }
 
 export const LISTEN: Record<TransportName | 'tcp', string> = {
   utp: '/ip4/127.0.0.1/udp/0/utp',
   quic: '/ip4/127.0.0.1/udp/0/quic-v1',
+  udt: '/ip4/127.0.0.1/udp/0/udt',
   tcp: '/ip4/127.0.0.1/tcp/0'
 }
 

@@ -156,6 +156,7 @@ bool ByteConnection::PumpToParent() {
 
 bool ByteConnection::PumpToNetwork() {
   size_t moved = 0;
+  if (write_failure_.ok()) write_failure_ = socket_->Flush();
   if (!end_wanted_ && stream_ != nullptr && write_failure_.ok()) {
     iovec slices[kSlices];
     while (moved < kBurstBytes) {

@@ -35,6 +35,8 @@ class ByteSocket {
   // to be called when there is room again. A failure is final; what the peer
   // sent before can still be read.
   virtual Status Write(const iovec* slices, size_t count, size_t* taken) = 0;
+  // Passes on what Write took and the library had no room for.
+  virtual Status Flush() { return Status::Ok(); }
   // `*got` 0: nothing now, and OnSocket follows; or, with `*end`, the peer's
   // half-close. A failure is the end of the connection, and not a good one.
   virtual Status Read(uint8_t* buffer, size_t room, size_t* got, bool* end) = 0;

@@ -44,7 +44,12 @@ class Mux::StreamImpl : public Stream {
   enum Events : uint8_t { kOpened = 1, kReadable = 2, kReset = 4, kCredit = 8 };
 
   StreamImpl(Mux* mux, uint32_t id, bool remote)
-      : mux_(mux), id_(id), remote_(remote), header_done_(!remote) {}
+      : mux_(mux),
+        id_(id),
+        remote_(remote),
+        window_(mux->NewWindow()),
+        receive_credit_(window_),
+        header_done_(!remote) {}
 
   ~StreamImpl() override = default;
 
@@ -77,11 +82,12 @@ class Mux::StreamImpl : public Stream {
 
   Mux* const mux_;
   const uint32_t id_;
-  const bool remote_;  // opened by the parent
+  const bool remote_;      // opened by the parent
+  const uint32_t window_;  // receive_credit_ while nothing is kept
   StreamHandler* handler_ = nullptr;
 
   uint32_t send_credit_ = kYamuxInitialWindow;
-  uint32_t receive_credit_ = kYamuxInitialWindow;
+  uint32_t receive_credit_;
   uint32_t ungranted_ = 0;  // consumed, and not yet given back as credit
   uint32_t credited_ = 0;   // by the parent, and not yet told to handler_
   bool fin_sent_ = false;
@@ -189,7 +195,7 @@ void Mux::StreamImpl::Widen(uint32_t bytes) {
 
 void Mux::StreamImpl::Grant(size_t length) {
   ungranted_ += static_cast<uint32_t>(length);
-  if (remote_fin_ || dying_ || ungranted_ < mux_->options_.receive_window / 2) {
+  if (remote_fin_ || dying_ || ungranted_ < window_ / 2) {
     return;
   }
   mux_->Send(YamuxType::kWindowUpdate, 0, id_, ungranted_);
@@ -440,9 +446,8 @@ Status Mux::OnSyn(const YamuxFrame& frame, StreamImpl** stream) {
   *stream = new StreamImpl(this, id, true);
   streams_.emplace(id, *stream);
   remote_streams_++;
-  const uint32_t more = options_.receive_window - kYamuxInitialWindow;
-  (*stream)->receive_credit_ += more;
-  Send(YamuxType::kWindowUpdate, kYamuxAck, id, more);
+  Send(YamuxType::kWindowUpdate, kYamuxAck, id,
+       (*stream)->window_ - kYamuxInitialWindow);
   return Status();
 }
 
@@ -514,14 +519,20 @@ Stream* Mux::Open(uint32_t connection, uint32_t kind) {
   auto* stream = new StreamImpl(this, id, false);
   streams_.emplace(id, stream);
   stream->announced_ = true;
-  const uint32_t more = options_.receive_window - kYamuxInitialWindow;
-  stream->receive_credit_ += more;
-  Send(YamuxType::kWindowUpdate, kYamuxSyn, id, more);
+  Send(YamuxType::kWindowUpdate, kYamuxSyn, id,
+       stream->window_ - kYamuxInitialWindow);
   uint8_t header[kMaxStreamHeaderPrefixed];
   const size_t length = EncodeStreamHeader({connection, kind}, header);
   output_.Data(id, 0, header, length);
   stream->send_credit_ -= static_cast<uint32_t>(length);
   return stream;
+}
+
+uint32_t Mux::NewWindow() const {
+  const uint64_t all =
+      (streams_.size() + 1) * uint64_t{options_.receive_window};
+  return all <= options_.window_budget ? options_.receive_window
+                                       : kYamuxInitialWindow;
 }
 
 void Mux::Forget(StreamImpl* stream) {

@@ -36,6 +36,9 @@ class MuxDelegate {
 struct MuxOptions {
   // Credit given to the parent per stream; at least kYamuxInitialWindow.
   uint32_t receive_window = 1024 * 1024;
+  // With more streams than have such a window within this, further ones have
+  // kYamuxInitialWindow: what waits for the network must fit the memory.
+  uint64_t window_budget = 256 * 1024 * 1024;
   // Streams opened by the parent and still open; more are reset with
   // kResourceExhausted.
   size_t max_streams = 65536;
@@ -102,6 +105,8 @@ class Mux {
   Status OnHeaderBytes(StreamImpl* stream, const uint8_t* data, size_t length,
                        size_t* taken);
   void Send(YamuxType type, uint16_t flags, uint32_t id, uint32_t length);
+  // For a stream that is about to open.
+  uint32_t NewWindow() const;
   void Forget(StreamImpl* stream);  // deletes it
   // Enough for a writer's turn to be worth it.
   bool HasRoom() const { return output_.room() >= options_.output_limit / 4; }

@@ -420,6 +420,32 @@ TEST(CreditComesBackInBatches) {
   CHECK_EQ(stream.send_credit, int64_t{1024 * 1024});
 }
 
+TEST(ManyStreamsHaveSmallerWindows) {
+  MuxOptions options;
+  options.window_budget = 2 * 1024 * 1024;
+  Fixture f(options);
+  auto& first = f.client.Open(7);
+  f.Turn();
+  Handler* second = f.Open(8);
+  auto& third = f.client.Open(9);
+  f.Turn();
+  CHECK(first.send_credit > 1000 * 1024);
+  CHECK(third.send_credit <= 256 * 1024);
+  // Half of the smaller window brings it back, not half of the larger one.
+  f.client.Write(&third, std::string(128 * 1024, 'x'));
+  f.Turn();
+  CHECK_EQ(f.handlers.back()->Read().size(), size_t{128 * 1024});
+  f.Turn();
+  CHECK_EQ(third.send_credit, int64_t{256 * 1024});
+  // Room again for a large one.
+  second->stream->Reset(1);
+  f.client.Reset(&first, 1);
+  f.Turn();
+  auto& fourth = f.client.Open(10);
+  f.Turn();
+  CHECK(fourth.send_credit > 1000 * 1024);
+}
+
 TEST(UnconsumedBytesGiveNoCredit) {
   Fixture f;
   auto& stream = f.client.Open(7);

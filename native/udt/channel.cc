@@ -15,6 +15,7 @@
 #include <string>
 #include <utility>
 
+#include "common/byte_order.h"
 #include "common/io_thread.h"
 
 namespace xtp::udt {
@@ -29,6 +30,9 @@ constexpr int kBusySleepMs = 10;
 constexpr int kIdleSleepMs = 500;
 // Acknowledgements, where each packet comes alone.
 constexpr uint64_t kAckStepUs = 300;
+// As long as packets that changed places are apart.
+constexpr uint64_t kReorderUs = 3000;
+constexpr size_t kMaxHeldNaks = 256;
 // A full socket buffer blocks libudt's sender, as a blocking socket would.
 constexpr int kSendWaitMs = 10;
 
@@ -42,6 +46,9 @@ std::mutex slots_mutex;
 std::array<std::shared_ptr<Channel>, kMaxChannels> slots;
 std::deque<size_t> free_slots;
 uint32_t used_slots = 0;  // ever
+
+// Whose packets the calling thread receives.
+thread_local const Channel* receiving = nullptr;
 
 void PollUs(pollfd* polls, nfds_t count, int64_t timeout_us) {
 #if defined(__linux__)
@@ -179,6 +186,8 @@ ssize_t Channel::Receive(msghdr* message) {
   left_us_ = 0;
   entered_once_ = true;
   SetAckListener(this);
+  receiving = this;
+  if (!held_naks_.empty()) SendDueNaks(IoThread::NowUs());
   // libudt has seen the packets that these are about.
   if (!fresh_.empty()) PublishNotices();
   if (received_.empty() && !Fill()) {
@@ -232,6 +241,12 @@ void Channel::Wait() {
     }
     timeout_us = static_cast<int64_t>(due - now);
   }
+  if (!held_naks_.empty()) {
+    const uint64_t due = held_naks_.front().due_us;
+    const uint64_t now = IoThread::NowUs();
+    timeout_us =
+        std::min(timeout_us, static_cast<int64_t>(due > now ? due - now : 0));
+  }
   if (released_) timeout_us = 0;
   {
     // Close waits until this returns; it wakes first.
@@ -268,6 +283,57 @@ void Channel::Acknowledge() {
   unacknowledged_.clear();
 }
 
+// libudt asks for a packet again as soon as a later one has come, and its
+// sender slows down for every such question.
+bool Channel::HoldNak(const msghdr* message) {
+  if (receiving != this || message->msg_iovlen != 2 ||
+      held_naks_.size() >= kMaxHeldNaks) {
+    return false;
+  }
+  const auto* header =
+      static_cast<const uint8_t*>(message->msg_iov[0].iov_base);
+  HeldNak held;
+  held.missing = MissingOf(
+      header, static_cast<const uint8_t*>(message->msg_iov[1].iov_base),
+      message->msg_iov[1].iov_len);
+  if (held.missing.empty()) return false;
+  held.to = Endpoint::FromSockaddr(
+      static_cast<const sockaddr*>(message->msg_name), message->msg_namelen);
+  memcpy(held.header.data(), header, kHeaderBytes);
+  {
+    std::lock_guard<std::mutex> lock(mutex_);
+    const auto found = peers_.find(Peer{GetU32(header + 12), held.to});
+    if (found == peers_.end()) return false;
+    held.socket = found->second;
+  }
+  held.due_us = IoThread::NowUs() + kReorderUs;
+  held_naks_.push_back(std::move(held));
+  return true;
+}
+
+void Channel::OnSequence(uint32_t socket, uint32_t sequence) {
+  for (HeldNak& held : held_naks_) {
+    if (held.socket != socket) continue;
+    const auto found =
+        std::find(held.missing.begin(), held.missing.end(), sequence);
+    if (found != held.missing.end()) held.missing.erase(found);
+  }
+}
+
+void Channel::SendDueNaks(uint64_t now_us) {
+  while (!held_naks_.empty() && (held_naks_.front().due_us <= now_us ||
+                                 held_naks_.front().missing.empty())) {
+    const HeldNak& held = held_naks_.front();
+    if (!held.missing.empty()) {
+      uint8_t packet[kHeaderBytes + 4 * kMaxMissing];
+      MakeNak(held.header.data(), held.missing, packet);
+      std::shared_lock<std::shared_mutex> lock(socket_mutex_);
+      SendRaw(packet, kHeaderBytes + 4 * held.missing.size(), held.to);
+    }
+    held_naks_.pop_front();
+  }
+}
+
 void Channel::OnData(uint32_t socket, std::shared_ptr<AckSwitch> ack) {
   unacknowledged_.push_back(Unacknowledged{socket, std::move(ack)});
 }
@@ -296,6 +362,7 @@ bool Channel::Admit(uint8_t* data, size_t length, const Endpoint& from) {
     if (found != peers_.end()) Note(found->second, Notice::Kind::kUnknown);
     return false;
   }
+  if (facts.kind == PacketKind::kChallenge) HoldAnswers();
   std::unique_lock<std::mutex> lock(mutex_);
   const bool dialing = dialing_.count(facts.destination) != 0;
   if (dialing) {
@@ -314,6 +381,9 @@ bool Channel::Admit(uint8_t* data, size_t length, const Endpoint& from) {
   }
   const auto found = sockets_.find(facts.destination);
   if (found != sockets_.end() && found->second.address == from) {
+    if (!facts.control && !held_naks_.empty()) {
+      OnSequence(facts.destination, facts.sequence);
+    }
     if (facts.kind == PacketKind::kShutdown) {
       Note(facts.destination, Notice::Kind::kShutdown);
     }
@@ -417,6 +487,7 @@ ssize_t Channel::Send(const msghdr* message) {
       peers_[peer] = sent.handshake_id;
     }
   }
+  if (HoldNak(message)) return static_cast<ssize_t>(length);
   std::shared_lock<std::shared_mutex> lock(socket_mutex_);
   if (socket_ == nullptr || closed_) return static_cast<ssize_t>(length);
   counters_->datagrams_out++;

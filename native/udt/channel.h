@@ -82,7 +82,8 @@ class Channel final : private UdpSink, private AckListener {
   // What UDT::bind2 takes.
   int handle() const { return handle_; }
   const Endpoint& local() const { return local_; }
-  // Whether requests of peers go to libudt; without, they are refused.
+  // Whether requests of peers go to libudt; without, they are refused. They do
+  // at first: those that waited for a restart are not refused meanwhile.
   void SetListening(bool listening) { listening_ = listening; }
   // Whether they are dropped meanwhile: there is no room.
   void SetFull(bool full) { full_ = full; }
@@ -90,6 +91,11 @@ class Channel final : private UdpSink, private AckListener {
   void SetBusy(bool busy);
   // A UDT socket that dials, whose answer is to be looked at.
   void AddDialing(uint32_t socket);
+  // Until the lock goes, libudt gets no answer to a dial: one that comes
+  // before UDT::connect has returned costs it 250 ms.
+  std::unique_lock<std::mutex> HoldAnswers() {
+    return std::unique_lock<std::mutex>(answers_mutex_);
+  }
   // A UDT socket that is no more: its peer is told, should it send.
   void Forget(uint32_t socket);
   void TakeNotices(std::vector<Notice>* out);
@@ -132,6 +138,9 @@ class Channel final : private UdpSink, private AckListener {
   bool Fill();
   void Wait();
   void Acknowledge();
+  bool HoldNak(const msghdr* message);
+  void OnSequence(uint32_t socket, uint32_t sequence);
+  void SendDueNaks(uint64_t now_us);
   bool Admit(uint8_t* data, size_t length, const Endpoint& from);
   bool AdmitRequest(const uint8_t* data, const Endpoint& from);
   void Note(uint32_t socket, Notice::Kind kind);
@@ -163,7 +172,7 @@ class Channel final : private UdpSink, private AckListener {
   uint16_t virtual_port_ = 0;
   int wake_[2] = {-1, -1};
 
-  std::atomic<bool> listening_{false};
+  std::atomic<bool> listening_{true};
   std::atomic<bool> full_{false};
   std::atomic<bool> busy_{false};
   std::atomic<bool> closed_{false};
@@ -187,7 +196,18 @@ class Channel final : private UdpSink, private AckListener {
   std::vector<Unacknowledged> unacknowledged_;
   std::deque<std::array<uint8_t, kHeaderBytes>> reminders_;
   uint64_t acknowledged_us_ = 0;
-  bool told_libudt_ = false;  // of a packet, since the last Wait
+  // What is missing may only have been overtaken: asked for a little later.
+  struct HeldNak {
+    uint64_t due_us;
+    uint32_t socket;
+    Endpoint to;
+    std::array<uint8_t, kHeaderBytes> header;
+    std::vector<uint32_t> missing;
+  };
+  std::deque<HeldNak> held_naks_;  // the oldest first
+  bool told_libudt_ = false;       // of a packet, since the last Wait
+
+  std::mutex answers_mutex_;
 
   std::mutex mutex_;  // guards the rest
   std::unordered_set<uint32_t> dialing_;

@@ -64,13 +64,8 @@ class Port final : public PortBase {
   const std::shared_ptr<Channel>& channel() const { return channel_; }
   int udt_listener() const { return listener_; }
 
-  void StartListening(uint32_t listener, uint32_t credit) override {
-    PortBase::StartListening(listener, credit);
-    channel_->SetListening(true);
-  }
   void StopListening(uint64_t now_us) override {
     PortBase::StopListening(now_us);
-    channel_->SetListening(false);
     DropHalfOpen();
   }
   void DropHalfOpen() {
@@ -211,7 +206,13 @@ Status UdtEngine::Connect(PortBase* port, ByteConnection* connection,
   channel->SetBusy(true);
   waiter_.SetBusy(true);
   const Endpoint& to = connection->peer();
-  if (UDT::connect(socket, to.address(), static_cast<int>(to.length())) != 0) {
+  bool begun;
+  {
+    const auto hold = channel->HoldAnswers();
+    begun =
+        UDT::connect(socket, to.address(), static_cast<int>(to.length())) == 0;
+  }
+  if (!begun) {
     status = LastError("dial of " + to.ToString());
     Bury(socket, channel.get(), true);
     return status;
@@ -289,6 +290,7 @@ void UdtEngine::EndRound() {
   waiter_.SetBusy(busy);
   for (const auto& [id, base] : port_map()) {
     Port* const port = static_cast<Port*>(base.get());
+    port->channel()->SetListening(port->listener() != 0);
     const size_t room =
         std::min<size_t>(port->credit(), settings_.max_half_open);
     port->channel()->SetFull(!CanAccept(*port) || port->half_open >= room);

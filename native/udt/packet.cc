@@ -117,6 +117,7 @@ PacketFacts InspectPacket(uint8_t* data, size_t length,
   facts.destination = GetU32(data + 12);
   facts.control = (first & kControlBit) != 0;
   if (!facts.control) {
+    facts.sequence = first;
     if (rest > 0 && facts.destination != 0) facts.kind = PacketKind::kOther;
     return facts;
   }
@@ -156,6 +157,37 @@ SentFacts InspectSent(const uint8_t* header, const uint8_t* payload,
   facts.is_response = facts.destination != 0 &&
                       Word(payload, kWordRequestType) == kConcludingType;
   return facts;
+}
+
+std::vector<uint32_t> MissingOf(const uint8_t* header, const uint8_t* payload,
+                                size_t payload_length) {
+  std::vector<uint32_t> missing;
+  const uint32_t first = GetU32(header);
+  if ((first & kControlBit) == 0 || ((first >> 16) & 0x7fff) != kNak) {
+    return missing;
+  }
+  const size_t words = payload_length / 4;
+  for (size_t i = 0; i < words; i++) {
+    const uint32_t from = Word(payload, i) & ~kControlBit;
+    uint32_t to = from;
+    if ((Word(payload, i) & kControlBit) != 0 && i + 1 < words) {
+      to = Word(payload, ++i);
+    }
+    const uint32_t count = ((to - from) & ~kControlBit) + 1;
+    if (missing.size() + count > kMaxMissing) return {};
+    for (uint32_t k = 0; k < count; k++) {
+      missing.push_back((from + k) & ~kControlBit);
+    }
+  }
+  return missing;
+}
+
+void MakeNak(const uint8_t* header, const std::vector<uint32_t>& missing,
+             uint8_t* out) {
+  memcpy(out, header, kHeaderBytes);
+  for (size_t i = 0; i < missing.size(); i++) {
+    PutU32(out + kHeaderBytes + 4 * i, missing[i]);
+  }
 }
 
 void MakeRefusal(const uint8_t* request, uint8_t out[kHandshakeBytes]) {

@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <vector>
 
 namespace xtp::udt {
 
@@ -35,6 +36,7 @@ struct PacketFacts {
   uint32_t destination = 0;   // socket id; 0 is the listener
   uint32_t handshake_id = 0;  // socket id of the sender of a handshake
   bool with_cookie = false;   // a request that answers a challenge
+  uint32_t sequence = 0;      // of data
 };
 
 // Checks `data`, and makes values smaller that would cost too much: libudt
@@ -50,6 +52,16 @@ struct SentFacts {
 };
 SentFacts InspectSent(const uint8_t* header, const uint8_t* payload,
                       size_t payload_length);
+
+// The sequence numbers that a NAK of libudt's asks for again, if these are few;
+// empty: it is no NAK, or of many.
+std::vector<uint32_t> MissingOf(const uint8_t* header, const uint8_t* payload,
+                                size_t payload_length);
+// The same NAK for those that are still missing. `out` has room for the header
+// and a word for each.
+void MakeNak(const uint8_t* header, const std::vector<uint32_t>& missing,
+             uint8_t* out);
+constexpr size_t kMaxMissing = 64;
 
 // Answers a request with "refused", as large as the request.
 void MakeRefusal(const uint8_t* request, uint8_t out[kHandshakeBytes]);

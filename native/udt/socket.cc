@@ -34,6 +34,7 @@ void UdtSocket::Replace(int socket) {
 }
 
 void UdtSocket::Opened() {
+  if (opened_) return;
   opened_ = true;
   staged_.insert(staged_.begin(), kPreface, kPreface + kPrefaceBytes);
   FlushStaged();
@@ -131,6 +132,12 @@ Status UdtSocket::Write(const iovec* slices, size_t count, size_t* taken) {
     staged_.assign(frame + sent, frame + length);
     break;
   }
+  UpdateInterest();
+  return lost_ ? LostStatus() : Status::Ok();
+}
+
+Status UdtSocket::Flush() {
+  FlushStaged();
   UpdateInterest();
   return lost_ ? LostStatus() : Status::Ok();
 }

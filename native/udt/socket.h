@@ -47,6 +47,7 @@ class UdtSocket final : public ByteSocket {
 
   // ByteSocket.
   Status Write(const iovec* slices, size_t count, size_t* taken) override;
+  Status Flush() override;
   Status Read(uint8_t* buffer, size_t room, size_t* got, bool* end) override;
   Status EndWriting(bool* done) override;
   uint64_t Undelivered() override;

@@ -89,12 +89,16 @@ void Waiter::Run() {
   while (!stop_) {
     int reads = kBatch;
     int writes = kBatch;
+    // libudt leaves the number as it was where there is none.
+    readable[0] = writable[0] = UDT::INVALID_SOCK;
     in_library_since_us_ = IoThread::NowUs();
     if (probe_ >= 0) UDT::getsockstate(probe_);
     const int found =
         UDT::epoll_wait2(epoll_, readable, &reads, writable, &writes, kWaitMs);
     in_library_since_us_ = 0;
     if (found <= 0) continue;
+    if (readable[0] == UDT::INVALID_SOCK) reads = 0;
+    if (writable[0] == UDT::INVALID_SOCK) writes = 0;
     std::unique_lock<std::mutex> lock(mutex_);
     ready_.insert(ready_.end(), readable, readable + reads);
     ready_.insert(ready_.end(), writable, writable + writes);

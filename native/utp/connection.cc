@@ -204,6 +204,7 @@ void Connection::PumpToNetwork() {
       total += slices[i].iov_len;
     }
     const ssize_t taken = utp_writev(socket_, copies, count);
+    window_full_ = taken < static_cast<ssize_t>(total);
     if (taken <= 0) return;  // UTP_STATE_WRITABLE follows
     stream_->Consume(static_cast<size_t>(taken));
     bytes_given_ += static_cast<uint64_t>(taken);

@@ -67,6 +67,7 @@ class Connection final : public ConnectionBase, public StreamHandler {
   void OnSent(const Packet& packet, bool retransmit);
   void OnBytes(const uint8_t* data, size_t length);
   void OnState(int state);
+  void OnQueueingDelay(uint32_t ms);
   void OnLibutpError(int error);
   size_t buffered_bytes() const { return inbound_.size(); }
   void OnIcmp(int error);
@@ -113,6 +114,7 @@ class Connection final : public ConnectionBase, public StreamHandler {
   void OpenTimer();
   void SampleRtt(uint64_t rtt_us);
   void ApplySendWindow();
+  void GrowWindow(uint16_t acked_packets);
 
   Shared* const shared_;
   Port* const port_;
@@ -155,6 +157,7 @@ class Connection final : public ConnectionBase, public StreamHandler {
   bool fin_queued_ = false;
   bool closing_requested_ = false;
   uint64_t close_idle_at_us_ = 0;
+  bool window_full_ = false;  // there is more than libutp takes
   uint64_t bytes_given_ = 0;  // to libutp
   uint64_t bytes_sent_ = 0;   // by libutp for the first time
   uint64_t linger_from_us_ = 0;

@@ -1,5 +1,6 @@
 // Connection's view of the packets that pass, libutp's callbacks, and timers.
 #include <utp.h>
+#include <utp_window.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -30,7 +31,17 @@ constexpr uint16_t kResetWindow = 4096;
 // at one in 256.
 constexpr uint16_t kMaxAckAge = 256;
 
-constexpr uint64_t kReorderUs = 3000;
+// How long a gap is taken for a mere reordering: a quarter of a round trip, as
+// RACK does (RFC 8985, section 6.2), within limits.
+constexpr uint64_t kReorderShare = 4;
+constexpr uint64_t kMinReorderUs = 3000;
+constexpr uint64_t kMaxReorderUs = 25000;
+
+// A queue of so much of a round trip ends a slow start, within limits: by the
+// time that it is seen, the window has doubled (RFC 9406, section 4.3).
+constexpr uint64_t kQueueShare = 8;
+constexpr uint64_t kMinQueueUs = 4000;
+constexpr uint64_t kMaxQueueUs = 16000;
 
 constexpr uint64_t kSynRepeatUs[] = {1000 * 1000, 2000 * 1000};
 constexpr int kSynRepeats = 2;
@@ -116,7 +127,10 @@ bool Connection::HoldsBack(const Packet& packet) {
   }
   if (gap_real_ && gap_ack_ == ack) return false;
   if (held_bytes_ != 0 && ack != held_ack_) return true;  // an old one
-  if (held_bytes_ == 0) hold_until_us_ = shared_->now_us + kReorderUs;
+  if (held_bytes_ == 0) {
+    hold_until_us_ = shared_->now_us + std::clamp(min_rtt_us_ / kReorderShare,
+                                                  kMinReorderUs, kMaxReorderUs);
+  }
   Packet bare = packet;
   bare.payload_bytes = 0;
   held_bytes_ = CopyKnownExtensions(bare, held_);
@@ -133,9 +147,9 @@ bool Connection::AdmitReset(const Header& header) const {
 
 void Connection::TrackAck(uint16_t ack) {
   if (!SeqLess(acked_, ack) || !SeqLess(ack, next_seq_)) return;
-  if (send_window_.OnAcked(static_cast<uint16_t>(ack - acked_))) {
-    ApplySendWindow();
-  }
+  const auto packets = static_cast<uint16_t>(ack - acked_);
+  if (send_window_.OnAcked(packets)) ApplySendWindow();
+  GrowWindow(packets);
   acked_ = ack;
   linger_from_us_ = shared_->now_us;
   if (recovering_ && !SeqLess(ack, recover_seq_)) recovering_ = false;
@@ -149,6 +163,25 @@ void Connection::SampleRtt(uint64_t rtt_us) {
   rtt_us_ = rtt_us_ == 0 ? rtt_us : (7 * rtt_us_ + rtt_us) / 8;
   if (min_rtt_us_ == 0 || rtt_us < min_rtt_us_) min_rtt_us_ = rtt_us;
   if (send_window_.OnMinimalRtt(min_rtt_us_)) ApplySendWindow();
+}
+
+// A slow start that doubles the window in a round trip, as TCP's does, where
+// libutp's adds two packets. It is over with the first loss or a queue that
+// begins to fill; what follows is libutp's.
+void Connection::GrowWindow(uint16_t acked_packets) {
+  if (socket_ != nullptr && window_full_ && retransmits_ == 0 &&
+      send_window_.long_path() && shared_->guards.slow_start) {
+    utp_grow_window(socket_, acked_packets);
+  }
+}
+
+void Connection::OnQueueingDelay(uint32_t ms) {
+  const uint64_t limit_us =
+      std::clamp(min_rtt_us_ / kQueueShare, kMinQueueUs, kMaxQueueUs);
+  if (socket_ != nullptr && send_window_.long_path() &&
+      shared_->guards.slow_start && uint64_t{ms} * 1000 >= limit_us) {
+    utp_end_slow_start(socket_);
+  }
 }
 
 void Connection::ApplySendWindow() {

@@ -37,8 +37,9 @@ struct Guards {
   // A dialer's sequence numbers begin in the lower half. Without: half of all
   // dialed connections resend nothing before a timeout.
   bool low_first_seq = true;
-  // A selective ack waits 3 ms for its gap to close. Without: packets that
-  // merely changed places count as lost and halve the window.
+  // A selective ack waits a quarter of a round trip for its gap to close.
+  // Without: packets that merely changed places count as lost and halve the
+  // window.
   bool reorder_tolerance = true;
   // Data whose acknowledgement is old is delivered. Without: data that was
   // overtaken by a few acknowledgements is lost.
@@ -60,6 +61,9 @@ struct Guards {
   // ICMP ends dials and refused connections only. Without: any ICMP error, as
   // libutp has it.
   bool soft_icmp = true;
+  // The window of a long path doubles in a round trip until a queue fills or a
+  // packet is lost. Without: 3000 bytes more in each.
+  bool slow_start = true;
   // A RST must fit what was sent. Without: libutp only compares ids.
   bool strict_reset = true;
 };

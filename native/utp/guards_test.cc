@@ -519,9 +519,54 @@ TEST(LossesOfDialedConnectionsAreNoticed) {
 TEST(ReorderingIsNotTakenForLoss) {
   Link link;
   link.delay_us = 25 * kMs;
-  link.jitter_us = 2 * kMs;
-  CHECK(3 * TransferTime(Guards(), link) <
-        TransferTime(Without(&Guards::reorder_tolerance), link));
+  for (const uint64_t jitter_ms : {2, 8}) {
+    link.jitter_us = jitter_ms * kMs;
+    CHECK(3 * TransferTime(Guards(), link) <
+          TransferTime(Without(&Guards::reorder_tolerance), link));
+  }
+}
+
+TEST(LongPathsAreFilledSoon) {
+  for (const uint64_t delay_ms : {25, 100}) {
+    Link link;
+    link.delay_us = delay_ms * kMs;
+    CHECK(3 * TransferTime(Guards(), link) <
+          TransferTime(Without(&Guards::slow_start), link));
+  }
+}
+
+// The queue of a slow line is seen before it is full.
+TEST(ASlowStartEndsWhenAQueueBeginsToFill) {
+  Pair pair;
+  pair.sim.link.delay_us = 10 * kMs;
+  pair.sim.link.rate = 1000000;
+  REQUIRE(pair.Connect());
+  FakeStream* s = pair.server->stream(2);
+  s->Expect(1);
+  pair.client->stream(1)->SendPattern(1, 20 * kMiB);
+  uint64_t most_us = 0;
+  pair.sim.Run(2 * kSecond, [&] {
+    most_us = std::max(most_us, pair.client->Stat("rtt_us", 1));
+    return false;
+  });
+  CHECK(s->intact);
+  CHECK(s->received > 3 * kMiB / 2);
+  CHECK(most_us < 120 * kMs);
+}
+
+TEST(ASlowStartDoesNotOverrunAQueue) {
+  Pair pair;
+  pair.sim.link.delay_us = 10 * kMs;
+  pair.sim.link.rate = 12500000;
+  pair.sim.link.queue_bytes = 512 * 1024;
+  REQUIRE(pair.Connect());
+  FakeStream* s = pair.server->stream(2);
+  s->Expect(1);
+  pair.client->stream(1)->SendPattern(1, 100 * kMiB);
+  pair.sim.Run(3 * kSecond);
+  CHECK(s->intact);
+  CHECK(s->received > 22 * kMiB);
+  CHECK_EQ(pair.client->Stat("retransmits"), uint64_t{0});
 }
 
 TEST(LostResetIsRepeated) {

@@ -80,6 +80,14 @@ struct LibutpCallbacks {
     return 0;
   }
 
+  static uint64 OnDelay(utp_callback_arguments* a) {
+    Connection* connection = ConnectionOf(a);
+    if (connection != nullptr) {
+      connection->OnQueueingDelay(static_cast<uint32_t>(a->sample_ms));
+    }
+    return 0;
+  }
+
   static uint64 OnError(utp_callback_arguments* a) {
     Connection* connection = ConnectionOf(a);
     if (connection != nullptr) connection->OnLibutpError(a->error_code);
@@ -163,6 +171,7 @@ Port::Port(Shared* shared, Acceptor* acceptor, SocketId socket)
   utp_set_callback(context_, UTP_ON_READ, &C::OnRead);
   utp_set_callback(context_, UTP_ON_STATE_CHANGE, &C::OnStateChange);
   utp_set_callback(context_, UTP_ON_ERROR, &C::OnError);
+  utp_set_callback(context_, UTP_ON_DELAY_SAMPLE, &C::OnDelay);
   utp_set_callback(context_, UTP_ON_ACCEPT, &C::OnAccept);
   utp_set_callback(context_, UTP_GET_READ_BUFFER_SIZE, &C::ReadBufferSize);
   utp_set_callback(context_, UTP_GET_UDP_MTU, &C::UdpMtu);

@@ -24,8 +24,19 @@
 import { defineTransport, type XtpComponents, type XtpInit, type XtpTransport } from 'xtp'
 import { PROTOCOL } from './protocol.ts'
 
-/** Options of `quic()`. `settings` are those of the addon; all others are of the client. */
-export interface QuicInit extends XtpInit {}
+/** Options of `quic()`. All but `settings` are those of every transport. */
+export interface QuicInit extends XtpInit {
+  /**
+   * Settings of the addon (native/quic/settings.h), such as
+   *
+   * - `max_udp_payload_bytes`: the largest UDP payload that path MTU discovery tries, 1200 to 65507. Default
+   *   8952, which finds jumbo frames; 1452 keeps to Ethernet's.
+   * - `max_loopback_udp_payload_bytes`: the same on loopback. Default 65507.
+   * - `max_streams`: streams that a peer may have open on a connection, 1 to 4096. Default 256.
+   * - `congestion`: 0 CUBIC, the default; 1 BBR; 2 NewReno.
+   */
+  settings?: Record<string, number>
+}
 
 /** Of the addon (native/quic/settings.h). */
 const DEFAULT_MAX_STREAMS = 256

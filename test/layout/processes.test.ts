@@ -32,7 +32,8 @@ async function start(kind: string) {
 
 const KINDS = [
   { name: 'xtp-utp', kind: 'utp' },
-  { name: 'xtp-quic', kind: 'quic' }
+  { name: 'xtp-quic', kind: 'quic' },
+  { name: 'xtp-udt', kind: 'udt' }
 ]
 
 for (const { name, kind } of KINDS) {

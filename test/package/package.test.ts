@@ -9,7 +9,8 @@ import { after, before, describe, it } from 'node:test'
 const root = path.resolve(import.meta.dirname, '../..')
 const TRANSPORTS = [
   { name: 'xtp-utp', licence: 'LICENSE-libutp', protocol: 'utp' },
-  { name: 'xtp-quic', licence: 'LICENSE-libquic', protocol: 'quic-v1' }
+  { name: 'xtp-quic', licence: 'LICENSE-libquic', protocol: 'quic-v1' },
+  { name: 'xtp-udt', licence: 'LICENSE-libudt', protocol: 'udt' }
 ]
 const PACKAGES = ['xtp', ...TRANSPORTS.map(({ name }) => name)]
 
@@ -18,12 +19,13 @@ import { noise } from '@chainsafe/libp2p-noise'
 import { yamux } from '@chainsafe/libp2p-yamux'
 import { createLibp2p } from 'libp2p'
 import { quic } from 'xtp-quic'
+import { udt } from 'xtp-udt'
 import { utp } from 'xtp-utp'
 
 const protocol = process.argv[2]
 const node = listen => createLibp2p({
   addresses: { listen },
-  transports: [protocol === 'utp' ? utp() : quic()],
+  transports: [{ utp, udt, 'quic-v1': quic }[protocol]()],
   connectionEncrypters: [noise()],
   streamMuxers: [yamux()],
   connectionGater: { denyDialMultiaddr: () => false }
@@ -47,16 +49,18 @@ await listener.stop()
 
 const TYPES = `
 import { QUIC, quic, type QuicInit } from 'xtp-quic'
+import { UDT, type UdtInit, udt } from 'xtp-udt'
 import { type UtpInit, UTP, utp } from 'xtp-utp'
 import { isXtpError, type TransportStatus, type XtpTransport } from 'xtp'
 const init: UtpInit = { startTimeoutMs: 1000 }
 const factory = utp(init)
 const another: QuicInit = { startTimeoutMs: 1000 }
+const third: UdtInit = { startTimeoutMs: 1000 }
 export function pid(transport: XtpTransport): number | undefined {
   const status: TransportStatus = transport.status()
   return status.pid
 }
-export const test = [factory, quic(another), UTP.matches, QUIC.matches, isXtpError]
+export const test = [factory, quic(another), udt(third), UTP.matches, QUIC.matches, UDT.matches, isXtpError]
 `
 
 describe('published packages', () => {

@@ -122,7 +122,7 @@ describe('a service', { timeout: 120_000, concurrency: WIRES.length }, () => {
       test('hangs: its heartbeat finds it', async () => {
         const error = await explode(
           { test_bomb: BOMBS.indexOf('spin') },
-          { heartbeatIntervalMs: 100, heartbeatTimeoutMs: 400 }
+          { heartbeatIntervalMs: 100, heartbeatTimeoutMs: 500 }
         )
         assert.equal(error.code, 'ERR_XTP_SERVICE_LOST')
         assert.deepEqual(error.details, { thread: 'js' })
@@ -203,10 +203,10 @@ describe('a service', { timeout: 120_000, concurrency: WIRES.length }, () => {
 
       test('never answers: the time for its start is over', async () => {
         enemy().arm(true)
-        const client = armed({ test_hang_at_start: 1 }, { startTimeoutMs: 1_000 })
+        const client = armed({ test_hang_at_start: 1 }, { startTimeoutMs: 1_500 })
         const error = await failToStart(client, () => enemy().arm(false))
         assert.equal(error.code, 'ERR_XTP_SERVICE_START_FAILED')
-        assert.match(error.message, /1000 ms/)
+        assert.match(error.message, /1500 ms/)
         assert.doesNotMatch(error.message, /from outside|out of memory/)
       })
 

@@ -12,6 +12,7 @@ import type { Multiaddr } from '@multiformats/multiaddr'
 import { counts } from '../support/counts.ts'
 import { children, openFds, rss, until } from '../support/processes.ts'
 import { initialPacket } from '../support/quic-initial.ts'
+import { answer, request } from '../support/udt-packets.ts'
 import { WIRES, type Wire } from '../support/wires.ts'
 
 const PROCESSES = 2
@@ -53,6 +54,14 @@ const KNOCKS: Record<Wire['name'], Knock> = {
       answer.length > 10 && (answer.readUInt8(0) & 0x80) !== 0 && answer[5] === 4
         ? answer.readUInt32BE(6)
         : undefined
+  },
+  // a handshake, and the cookie that answers it
+  'xtp-udt': {
+    packet: id => request({ socketId: id + 1 }),
+    idOf(packet) {
+      const { requestType, destination } = answer(packet) ?? {}
+      return requestType === 1 && destination !== undefined ? destination - 1 : undefined
+    }
   }
 }
 

@@ -30,6 +30,8 @@ const COUNTS = {
   },
   /** Bytes through the lossy relay, each way. */
   lossyBytes: { short: 16 * 2 ** 20, again: 2 ** 20, full: 16 * 2 ** 20, sanitized: 2 * 2 ** 20 },
+  /** The same for UDT, whose estimates of the path suffer from jitter. */
+  udtLossyBytes: { short: 2 ** 20, again: 2 ** 20, full: 4 * 2 ** 20, sanitized: 2 ** 18 },
   /** Bytes seeded and leeched with the independent uTP. */
   torrentBytes: {
     short: 32 * 2 ** 20,
@@ -53,6 +55,12 @@ const COUNTS = {
     full: 256 * 2 ** 20,
     sanitized: 64 * 2 ** 20
   },
+  /** Bytes from and to peers of go-libp2p and rust-libp2p, each way. */
+  foreignBytes: { short: 8 * 2 ** 20, again: 2 ** 20, full: 256 * 2 ** 20, sanitized: 2 ** 20 },
+  /** Streams that each side opens to the other at once. */
+  foreignStreams: { short: 200, again: 50, full: 1000, sanitized: 50 },
+  /** For how long a reader pauses, ms. */
+  foreignPauseMs: { short: 500, again: 500, full: 5000, sanitized: 500 },
   /** Random frames per link and direction. */
   fuzzFrames: { short: 25_000, again: 5_000, full: 250_000, sanitized: 5_000 },
   /** Spoofed SYNs. */

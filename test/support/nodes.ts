@@ -4,9 +4,13 @@ import { yamux } from '@chainsafe/libp2p-yamux'
 import type { ComponentLogger } from '@libp2p/interface'
 import { tcp } from '@libp2p/tcp'
 import { createLibp2p, type Libp2p } from 'libp2p'
-import type { XtpTransport } from 'xtp'
-import { type UtpInit, utp } from 'xtp-utp'
+import type { XtpInit, XtpTransport } from 'xtp'
+import { udt } from 'xtp-udt'
+import { utp } from 'xtp-utp'
+import type { ByteTransport } from './clients.ts'
 import { testInit } from './sandbox.ts'
+
+const TRANSPORTS = { utp, udt }
 
 const MANY_STREAMS = {
   maxInboundStreams: 100_000,
@@ -15,20 +19,26 @@ const MANY_STREAMS = {
 }
 
 export interface NodeOptions {
+  /** Default: uTP. */
+  transport?: ByteTransport
   listen?: string[]
-  init?: UtpInit
+  init?: XtpInit
   logger?: ComponentLogger
 }
 
 export const UTP4 = '/ip4/127.0.0.1/udp/0/utp'
 export const UTP6 = '/ip6/::1/udp/0/utp'
 
-/** A node on xtp-utp, with limits that let a test open what it wants. */
-export async function createNode({ listen = [], init, logger }: NodeOptions = {}): Promise<Libp2p> {
+/** An address to listen on. */
+export const loopback = (transport: ByteTransport) => `/ip4/127.0.0.1/udp/0/${transport}`
+
+/** A node on a byte-stream transport, with limits that let a test open what it wants. */
+export async function createNode(options: NodeOptions = {}): Promise<Libp2p> {
+  const { transport = 'utp', listen = [], init, logger } = options
   return createLibp2p({
     ...(logger && { logger }),
     addresses: { listen },
-    transports: [utp({ ...testInit('utp'), ...init }), tcp()],
+    transports: [TRANSPORTS[transport]({ ...testInit(transport), ...init }), tcp()],
     connectionEncrypters: [noise()],
     streamMuxers: [yamux(MANY_STREAMS)],
     connectionMonitor: { enabled: false },
@@ -46,7 +56,7 @@ interface Components {
   transportManager: { getTransports(): object[] }
 }
 
-/** The xtp-utp transport of a node. */
+/** The XTP transport of a node. */
 export function transportOf(node: Libp2p): XtpTransport {
   const { transportManager } = (node as unknown as { components: Components }).components
   const found = transportManager.getTransports().find(transport => 'status' in transport)

@@ -19,6 +19,8 @@ export interface QuicNodeOptions {
   init?: QuicInit
   /** The independent implementation instead of ours. */
   independent?: boolean
+  /** Identity key; a new one if absent. */
+  privateKey?: PrivateKey
   /** Instead of what is below. */
   libp2p?: Libp2pOptions
   /** Of another copy of the package. */
@@ -27,12 +29,13 @@ export interface QuicNodeOptions {
 
 /** A node with limits that let a test open what it wants. */
 export async function createQuicNode(options: QuicNodeOptions = {}): Promise<QuicNode> {
-  const { listen = [], init, independent = false, libp2p, quic: ours = quic } = options
+  const { listen = [], init, independent = false, privateKey, libp2p, quic: ours = quic } = options
   // imported only where it is wanted: it maps an addon into this process
   const transport = independent
     ? (await import('@chainsafe/libp2p-quic')).quic()
     : ours({ ...testInit('quic'), ...init })
   return createLibp2p({
+    ...(privateKey && { privateKey }),
     addresses: { listen },
     transports: [transport],
     services: { identify: identify(), ping: ping() },

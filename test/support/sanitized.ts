@@ -5,7 +5,7 @@ import { DirectRunner, type Runner } from 'xtp'
 
 const ENTRY = path.resolve(import.meta.dirname, '../fixtures/service-with-addon.ts')
 
-export type TransportName = 'utp' | 'quic'
+export type TransportName = 'utp' | 'quic' | 'udt'
 
 /** Program and environment of a service with a sanitizer; undefined where none is on. */
 export function sanitizedService(transport: TransportName) {

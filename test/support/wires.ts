@@ -1,9 +1,10 @@
-// One channel of bytes between two raw clients, whatever the transport: a connection of uTP, or the first stream
-// of a connection of QUIC.
+// One channel of bytes between two raw clients, whatever the transport: a connection of uTP or UDT, or the first
+// stream of a connection of QUIC.
 import { generateKeyPair } from '@libp2p/crypto/keys'
 import type { MessageStream } from '@libp2p/interface'
 import { defaultLogger } from '@libp2p/logger'
 import { type Multiaddr, multiaddr } from '@multiformats/multiaddr'
+import type { MultiaddrMatcher } from '@multiformats/multiaddr-matcher'
 import type {
   MuxedConnection,
   ServiceConnection,
@@ -15,8 +16,9 @@ import type {
   XtpListener
 } from 'xtp'
 import { QUIC, quic } from 'xtp-quic'
+import { UDT } from 'xtp-udt'
 import { UTP } from 'xtp-utp'
-import { createClient } from './clients.ts'
+import { type ByteTransport, createClient } from './clients.ts'
 import { testInit } from './sandbox.ts'
 
 export interface Channel {
@@ -27,7 +29,7 @@ export interface Channel {
 
 export interface Wire {
   /** Of the package. */
-  name: 'xtp-utp' | 'xtp-quic'
+  name: 'xtp-utp' | 'xtp-quic' | 'xtp-udt'
   /** For a client of the same transport with another service. */
   transport: Omit<TransportDefinition, 'serviceEntry'>
   createClient(init?: XtpInit): Promise<XtpClient>
@@ -43,27 +45,26 @@ function addressOf(suffix: string) {
     multiaddr(`${family === 4 ? '/ip4/127.0.0.1' : '/ip6/::1'}/udp/${port}${suffix}`)
 }
 
-const utp: Wire = {
-  name: 'xtp-utp',
-  transport: {
-    name: 'utp',
-    packageName: 'xtp-utp',
-    multiaddrCode: 302,
-    suffix: '/utp',
-    matcher: UTP
-  },
-  createClient: async init => createClient(init),
-  address: addressOf('/utp'),
-  async dial(client, address, options) {
-    const connection = await client.dial(address, options)
-    return { connection, stream: connection }
-  },
-  async listen(client, take = () => {}, at = utp.address(0)) {
-    const listener = client.createListener<XtpConnection>({
-      onConnection: connection => take({ connection, stream: connection })
-    })
-    await listener.listen(at)
-    return listener
+/** Of a transport whose connections are streams of bytes. */
+function byteWire(name: ByteTransport, multiaddrCode: number, matcher: MultiaddrMatcher): Wire {
+  const suffix = `/${name}`
+  const address = addressOf(suffix)
+  return {
+    name: `xtp-${name}`,
+    transport: { name, packageName: `xtp-${name}`, multiaddrCode, suffix, matcher },
+    createClient: async init => createClient(init, name),
+    address,
+    async dial(client, at, options) {
+      const connection = await client.dial(at, options)
+      return { connection, stream: connection }
+    },
+    async listen(client, take = () => {}, at = address(0)) {
+      const listener = client.createListener<XtpConnection>({
+        onConnection: connection => take({ connection, stream: connection })
+      })
+      await listener.listen(at)
+      return listener
+    }
   }
 }
 
@@ -99,7 +100,7 @@ const native: Wire = {
   }
 }
 
-export const WIRES = [utp, native]
+export const WIRES = [byteWire('utp', 302, UTP), native, byteWire('udt', 301, UDT)]
 
 /** The one that a program of test/fixtures was told. */
 export function wireOf(name: string | undefined): Wire {

@@ -5,14 +5,14 @@ import type { Connection, MessageStream, Stream } from '@libp2p/interface'
 import { multiaddr } from '@multiformats/multiaddr'
 import type { XtpConnection } from 'xtp'
 import { Pattern, receiveAll, receivePattern, sendPattern } from '../support/bytes.ts'
-import { createClient } from '../support/clients.ts'
+import { type ByteTransport, createClient } from '../support/clients.ts'
 import { counts } from '../support/counts.ts'
 import { addressThrough, createQuicNode, portOf, QUIC4 } from '../support/quic-nodes.ts'
 import { Relay } from '../support/relay.ts'
 
 const PROTOCOL = '/test/lossy/1.0.0'
 
-/** One end of a path: a raw connection of uTP, a stream of QUIC. */
+/** One end of a path: a raw connection of uTP or UDT, a stream of QUIC. */
 interface End {
   stream: MessageStream
   closeWrite(): Promise<void>
@@ -27,9 +27,9 @@ interface Path {
   stop(): Promise<void>
 }
 
-async function utpPath(): Promise<Path> {
-  const server = createClient()
-  const client = createClient()
+async function bytePath(transport: ByteTransport): Promise<Path> {
+  const server = createClient({}, transport)
+  const client = createClient({}, transport)
   let inbound: (end: End) => void = () => {}
   const end = (connection: XtpConnection): End => ({
     stream: connection,
@@ -40,11 +40,15 @@ async function utpPath(): Promise<Path> {
     allowHalfOpen: true,
     onConnection: connection => inbound(end(connection))
   })
-  await listener.listen(multiaddr('/ip4/127.0.0.1/udp/0/utp'))
+  await listener.listen(multiaddr(`/ip4/127.0.0.1/udp/0/${transport}`))
   return {
     port: Number(listener.getAddrs()[0]?.getComponents()[1]?.value),
     dial: async port =>
-      end(await client.dial(multiaddr(`/ip4/127.0.0.1/udp/${port}/utp`), { allowHalfOpen: true })),
+      end(
+        await client.dial(multiaddr(`/ip4/127.0.0.1/udp/${port}/${transport}`), {
+          allowHalfOpen: true
+        })
+      ),
     accepted: () =>
       new Promise(resolve => {
         inbound = resolve
@@ -90,7 +94,17 @@ function closed(stream: MessageStream): Promise<Error | undefined> {
 }
 
 const KINDS = [
-  { name: 'raw connections of uTP', path: utpPath, reset: 'ERR_XTP_CONNECTION_RESET' },
+  {
+    name: 'raw connections of uTP',
+    path: () => bytePath('utp'),
+    reset: 'ERR_XTP_CONNECTION_RESET'
+  },
+  {
+    name: 'raw connections of UDT',
+    path: () => bytePath('udt'),
+    bytes: counts.udtLossyBytes,
+    reset: 'ERR_XTP_CONNECTION_RESET'
+  },
   {
     name: 'streams of QUIC',
     path: quicPath,
@@ -98,7 +112,7 @@ const KINDS = [
   }
 ]
 
-for (const { name, path, reset } of KINDS) {
+for (const { name, path, reset, bytes = counts.lossyBytes } of KINDS) {
   describe(`${name} through 25 ms, 1 % loss, 1 % duplication and 2 ms jitter`, () => {
     let between: Path
     let relay: Relay
@@ -124,14 +138,14 @@ for (const { name, path, reset } of KINDS) {
       return [outbound, await accepted]
     }
 
-    it(`carries ${counts.lossyBytes} bytes both ways`, async () => {
+    it(`carries ${bytes} bytes both ways`, async () => {
       const [a, b] = await connect()
       const [up, down] = [new Pattern(1), new Pattern(2)]
       await Promise.all([
-        receivePattern(b.stream, up, counts.lossyBytes),
-        receivePattern(a.stream, down, counts.lossyBytes),
-        sendPattern(a.stream, up, counts.lossyBytes),
-        sendPattern(b.stream, down, counts.lossyBytes)
+        receivePattern(b.stream, up, bytes),
+        receivePattern(a.stream, down, bytes),
+        sendPattern(a.stream, up, bytes),
+        sendPattern(b.stream, down, bytes)
       ])
       const { datagrams, lost, duplicated } = relay.stats
       assert.ok(lost > datagrams * 0.005, `the relay lost only ${lost} of ${datagrams}`)

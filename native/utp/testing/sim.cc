@@ -265,6 +265,8 @@ void Sim::Send(const Datagram& datagram) {
   if (chance(link.loss)) return;
   uint64_t at = now_us;
   if (link.rate != 0) {
+    const uint64_t wait_us = link_free_us_ - std::min(link_free_us_, now_us);
+    if (wait_us * link.rate / kSecond > link.queue_bytes) return;
     link_free_us_ = std::max(link_free_us_, now_us) +
                     datagram.bytes.size() * kSecond / link.rate;
     at = link_free_us_;

@@ -145,6 +145,8 @@ struct Link {
   double duplication = 0;
   // Bytes per second of the slower direction; 0: no limit.
   uint64_t rate = 0;
+  // What may wait for that; what comes when it is full is lost.
+  uint64_t queue_bytes = UINT64_MAX;
 };
 
 class Sim {

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { publicKeyFromProtobuf } from '@libp2p/crypto/keys'
 import type { Connection, StreamCloseEvent, Upgrader } from '@libp2p/interface'
+import { byteStream } from '@libp2p/utils'
 import { multiaddr } from '@multiformats/multiaddr'
 import {
   DEFAULT_WINDOW_BYTES,
@@ -25,6 +26,7 @@ import { createTransport } from './transport.ts'
 const KiB = 1024
 const MiB = 1024 * KiB
 const ANY = '/ip4/127.0.0.1/udp/0/utp'
+const PROTOCOL = '/test/1.0.0'
 
 interface Watched {
   stream: MuxedStream
@@ -36,6 +38,7 @@ interface Watched {
 /** Records what a stream says; reads where told to. */
 function watch(stream: MuxedStream, read = true): Watched {
   const watched: Watched = { stream, bytes: [], events: [] }
+  stream.protocol = PROTOCOL
   if (read) {
     readFrom(watched)
   }
@@ -65,7 +68,9 @@ async function remoteStream(muxer: NativeStreamMuxer, open: () => FakeStream) {
     muxer.addEventListener('stream', ({ detail }) => resolve(detail), { once: true })
   })
   const fake = open()
-  return { fake, stream: await opened }
+  const stream = await opened
+  stream.protocol = PROTOCOL
+  return { fake, stream }
 }
 
 async function until(what: string, holds: () => boolean): Promise<void> {
@@ -286,6 +291,53 @@ describe('streams', () => {
     await settle()
     assert.equal(text(watched), 'early')
     assert.ok(watched.events.includes('remoteCloseWrite'))
+    await stop(f)
+  })
+
+  test('end for whoever gets them, behind the bytes that were read with the protocol', async () => {
+    const f = await nativeFixture()
+    const { connection, muxer, service } = await muxed(f)
+    const negotiate = async (question: string) => {
+      const { fake, stream } = await remoteStream(muxer, () =>
+        service.openStream(connection.connId)
+      )
+      stream.protocol = ''
+      const negotiation = byteStream(stream)
+      fake.stream?.write(bytes(`protocol${question}`))
+      fake.stream?.end()
+      await negotiation.read({ bytes: 8 })
+      await settle()
+      negotiation.unwrap()
+      stream.protocol = PROTOCOL
+      await settle()
+      assert.equal(stream.remoteWriteStatus, 'writable')
+      return stream
+    }
+    for (const question of ['question', '']) {
+      const watched = watch(await negotiate(question))
+      await settle()
+      assert.equal(text(watched), question)
+      assert.deepEqual(watched.events, ['remoteCloseWrite', 'end'])
+    }
+    const unread = await negotiate('')
+    await unread.close()
+    assert.equal(unread.status, 'closed')
+    await stop(f)
+  })
+
+  test('end soon for whoever waits for the rest of a protocol', async () => {
+    const f = await nativeFixture()
+    const { connection, muxer, service } = await muxed(f)
+    const { fake, stream } = await remoteStream(muxer, () => service.openStream(connection.connId))
+    stream.protocol = ''
+    const negotiation = byteStream(stream)
+    fake.stream?.write(bytes('proto'))
+    fake.stream?.end()
+    const read = assert.rejects(negotiation.read({ bytes: 8 }), { name: 'UnexpectedEOFError' })
+    await settle()
+    assert.equal(stream.remoteWriteStatus, 'writable')
+    f.clock.advance(1000)
+    await read
     await stop(f)
   })
 

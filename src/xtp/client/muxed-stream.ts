@@ -1,6 +1,7 @@
 // One stream of a natively muxed connection: a stream of the data link behind libp2p's Stream.
-import type { AbortOptions, StreamCloseEvent } from '@libp2p/interface'
+import type { AbortOptions, MessageStreamEvents, StreamCloseEvent } from '@libp2p/interface'
 import { AbstractStream, type AbstractStreamInit, type SendResult } from '@libp2p/utils'
+import type { EventHandler } from 'main-event'
 import type { Uint8ArrayList } from 'uint8arraylist'
 import {
   type Clock,
@@ -11,7 +12,13 @@ import {
 
 /** A stream that both sides have ended, and whose last bytes nobody reads, is over after this. */
 const UNREAD_END_MS = 30_000
+/** Whoever negotiates the protocol has read everything by then, and waits for bytes that do not come. */
+const NEGOTIATION_MS = 1000
+/** Whoever reads a stream listens for one of these. */
+const READ_EVENTS = ['message', 'remoteCloseWrite', 'end']
 const MAX_CODE = 0xffff_ffff
+
+type ListenerOptions = Parameters<AbstractStream['addEventListener']>[2]
 
 /** What a stream uses of its connection. */
 export interface StreamOwner {
@@ -50,6 +57,7 @@ export class MuxedStream extends AbstractStream {
   #finSent = false
   #finReceived = false
   #finPassed = false
+  #negotiationFailed = false
   #isOver = false
   #cancelUnread?: () => void
 
@@ -70,6 +78,29 @@ export class MuxedStream extends AbstractStream {
       }
     })
     this.id = String(this.#stream.id)
+  }
+
+  override addEventListener<K extends keyof MessageStreamEvents>(
+    type: K,
+    listener: EventHandler<MessageStreamEvents[K]> | null,
+    options?: ListenerOptions
+  ): void
+  override addEventListener(
+    type: string,
+    listener: EventHandler<Event>,
+    options?: ListenerOptions
+  ): void
+  override addEventListener(
+    type: string,
+    listener: EventHandler<Event>,
+    options?: ListenerOptions
+  ): void {
+    super.addEventListener(type, listener, options)
+    // the base class listens before there are fields
+    if (#finPassed in this && READ_EVENTS.includes(type)) {
+      // behind what the base class does
+      queueMicrotask(() => this.#passFin())
+    }
   }
 
   /** Credit that is kept back. */
@@ -104,6 +135,7 @@ export class MuxedStream extends AbstractStream {
       throw error instanceof Event ? await ended.promise : error
     } finally {
       this.removeEventListener('close', onClose)
+      this.#passFin()
     }
   }
 
@@ -186,14 +218,17 @@ export class MuxedStream extends AbstractStream {
     this.#passFin()
   }
 
-  // The end comes when everything before it has been read: whoever paused would take it for all there is.
   #passFin(): void {
     if (!this.#finReceived || this.#finPassed) {
       return
     }
     const isOpen = this.status === 'open' || this.status === 'closing'
-    if (this.readBuffer.byteLength > 0 && isOpen) {
-      this.#cancelUnread ??= this.#owner.clock.setTimer(UNREAD_END_MS, () => this.#onUnread())
+    if (isOpen && this.#holdsFin()) {
+      const isNegotiating = this.protocol === '' && this.readBuffer.byteLength === 0
+      this.#cancelUnread ??= this.#owner.clock.setTimer(
+        isNegotiating ? NEGOTIATION_MS : UNREAD_END_MS,
+        () => this.#onUnread(isNegotiating)
+      )
       return
     }
     this.#finPassed = true
@@ -207,11 +242,29 @@ export class MuxedStream extends AbstractStream {
     }
   }
 
+  // The end comes when everything before it has been read: whoever paused would take it for all there is. And it
+  // comes to whoever reads the stream: multistream-select has bytes and end of a remote that sends its question
+  // with the protocol, and gives back the bytes alone, some time before anybody listens.
+  #holdsFin(): boolean {
+    if (this.readBuffer.byteLength > 0) {
+      return true
+    }
+    if (this.readStatus === 'closing' || this.readStatus === 'closed') {
+      return false
+    }
+    if (this.protocol === '') {
+      return !this.#negotiationFailed
+    }
+    const isRead = READ_EVENTS.some(type => this.listenerCount(type) > 0)
+    return !isRead && this.writeStatus === 'writable'
+  }
+
   /** Nobody has begun to read: a paused reader is waited for, but no reader at all is not. */
-  #onUnread(): void {
+  #onUnread(wasNegotiating: boolean): void {
     this.#cancelUnread = undefined
+    this.#negotiationFailed = wasNegotiating
     const isUnwanted = this.readStatus === 'readable' && this.listenerCount('message') === 0
-    if (isUnwanted && this.writeStatus === 'closed') {
+    if (!wasNegotiating && isUnwanted && this.writeStatus === 'closed') {
       this.#finPassed = true
       this.onRemoteCloseWrite()
     } else {

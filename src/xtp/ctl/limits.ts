@@ -28,6 +28,8 @@ export const MAX_STREAM_HEADER_BYTES = 64
 export const INITIAL_WINDOW_BYTES = 262_144
 /** What both ends raise their receive window to, with the SYN and with the ACK. */
 export const DEFAULT_WINDOW_BYTES = 1_048_576
+/** Streams beyond those whose raised windows fit into this keep the initial one. */
+export const WINDOW_BUDGET_BYTES = 268_435_456
 export const MAX_WINDOW_BYTES = 2_147_483_647
 /** Payload of one DATA frame. */
 export const MAX_DATA_FRAME_BYTES = 16_777_216

@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url'
 import { loadAddon } from './addon.ts'
 import type { Binding } from './binding.ts'
 import { runService } from './run-service.ts'
-import { CAPABILITY } from './service.ts'
+import { CAPABILITY, type ServiceDefinition } from './service.ts'
 
 /** What `protocol.ts` of a transport package has, and where the program is. */
 export interface TransportProgram {
@@ -29,12 +29,12 @@ export interface TransportProgram {
   loadBinding?(packageDir: string): Binding
 }
 
-/** Runs the service of a transport package on fds 3 and 4 until its parent ends it or is gone. */
-export function runTransport(program: TransportProgram): void {
+/** The service that a program is. */
+export function serviceOf(program: TransportProgram): ServiceDefinition {
   const { name, packageName, version, multiaddrCode, native = false, url } = program
   const packageDir = path.dirname(path.dirname(fileURLToPath(url)))
   const { loadBinding = dir => loadAddon({ packageName, dirs: [dir] }) } = program
-  runService({
+  return {
     name,
     implementation: `${packageName}/${version}`,
     portProtocol: program.portProtocol,
@@ -46,5 +46,10 @@ export function runTransport(program: TransportProgram): void {
       CAPABILITY.HALF_CLOSE |
       (native ? CAPABILITY.NATIVE_MUX | CAPABILITY.NATIVE_SECURITY : 0),
     loadBinding: () => loadBinding(packageDir)
-  })
+  }
+}
+
+/** Runs the service of a transport package on fds 3 and 4 until its parent ends it or is gone. */
+export function runTransport(program: TransportProgram): void {
+  runService(serviceOf(program))
 }

@@ -40,6 +40,16 @@ export interface ServiceDefinition extends AddressForm {
   loadBinding(): Binding
 }
 
+/** Where the service's links are, and what its end is. */
+export interface ServiceInit {
+  /** Default 3. */
+  controlFd?: number
+  /** Default 4. */
+  dataFd?: number
+  /** Default `process.exit`. */
+  onExit?(code: number): void
+}
+
 const CONTROL_FD = 3
 const DATA_FD = 4
 /** spec/xtp-jail.md, section Links. */
@@ -78,12 +88,17 @@ export class Service {
   readonly #session: ControlSession
   #backend?: NativeBackend
   readonly #listeners = new Set<number>()
+  readonly #dataFd: number
+  readonly #onExit: (code: number) => void
   #lastConnId = 0
   #draining = false
   #exiting = false
 
-  constructor(definition: ServiceDefinition) {
+  constructor(definition: ServiceDefinition, init: ServiceInit = {}) {
+    const { controlFd = CONTROL_FD, dataFd = DATA_FD, onExit = process.exit } = init
     this.#definition = definition
+    this.#dataFd = dataFd
+    this.#onExit = onExit
     this.#session = new ControlSession({
       role: 'service',
       clock: systemClock,
@@ -93,7 +108,7 @@ export class Service {
       queuedBytes: () => this.#link.queuedBytes
     })
     this.#link = new ControlLink({
-      fd: CONTROL_FD,
+      fd: controlFd,
       onBytes: bytes => this.#onBytes(bytes),
       onEnd: () => this.exit(EXIT.OK),
       onMismatch: error => {
@@ -111,8 +126,8 @@ export class Service {
     this.#exiting = true
     this.#backend?.stop()
     // a parent that reads nothing must not keep the child alive
-    setTimeout(() => process.exit(code), 500).unref()
-    this.#link.flush(() => process.exit(code))
+    setTimeout(() => this.#onExit(code), 500).unref()
+    this.#link.flush(() => this.#onExit(code))
   }
 
   #send(bytes: Uint8Array): void {
@@ -241,7 +256,7 @@ export class Service {
       code = EXIT.LOCKDOWN
       reached = this.#lockdown(this.#backend, settings)
       code = EXIT.UNAVAILABLE
-      this.#backend.start(DATA_FD, Object.fromEntries(settings))
+      this.#backend.start(this.#dataFd, Object.fromEntries(settings))
       if ((capabilities & CAPABILITY.NATIVE_SECURITY) !== 0) {
         await this.#backend.certify(spki => this.#sign(spki))
       }

@@ -251,6 +251,27 @@ describe('mux: data and credit', () => {
     violates(before, frames.data(1, 256 * KiB + 1), /beyond its credit/)
   })
 
+  it('gives streams the initial window when there are many, and the whole one again later', async () => {
+    const end = new MuxEnd('client')
+    const many = Array.from({ length: 257 }, () => end.open())
+    const grants = (await end.sent()).filter(frame => frame.startsWith('WINDOW_UPDATE SYN'))
+    assert.equal(grants[255], `WINDOW_UPDATE SYN #511 ${MiB - 256 * KiB}`)
+    assert.equal(grants[256], 'WINDOW_UPDATE SYN #513 0')
+    // half of its own window brings the credit back
+    end.mux.receive(concat([frames.credit(513, 0, ACK), frames.data(513, 128 * KiB)]))
+    many[256]?.stream?.consumed(128 * KiB)
+    assert.deepEqual(await end.sent(), [`WINDOW_UPDATE #513 ${128 * KiB}`])
+    many[0]?.stream?.reset(0)
+    await end.sent()
+    end.open()
+    assert.equal((await end.sent())[0], 'WINDOW_UPDATE SYN #515 0')
+    many[1]?.stream?.reset(0)
+    many[2]?.stream?.reset(0)
+    await end.sent()
+    end.open()
+    assert.equal((await end.sent())[0], `WINDOW_UPDATE SYN #517 ${MiB - 256 * KiB}`)
+  })
+
   it('has the window that it was told, and refuses one that yamux cannot have', async () => {
     const end = new MuxEnd('client', { receiveWindow: 256 * KiB })
     end.open(1)

@@ -14,7 +14,8 @@ import {
   MAX_DATA_FRAME_BYTES,
   MAX_STREAMS,
   MAX_UNREAD_REPLY_BYTES,
-  MAX_WINDOW_BYTES
+  MAX_WINDOW_BYTES,
+  WINDOW_BUDGET_BYTES
 } from '../limits.ts'
 import type { StreamHeader } from '../proto/xtp-ctl.js'
 import { STATUS } from '../status.ts'
@@ -98,7 +99,11 @@ export class Mux {
     this.#writer = writer
     this.#link = {
       writer,
-      receiveWindow,
+      // the stream itself is among them
+      newWindow: () =>
+        this.#streams.size * receiveWindow <= WINDOW_BUDGET_BYTES
+          ? receiveWindow
+          : INITIAL_WINDOW_BYTES,
       maxPayload: Math.min(maxQueuedBytes, MAX_DATA_FRAME_BYTES),
       isFull: () => writer.queuedBytes >= maxQueuedBytes,
       waitForSink: (stream, hadTurn) => this.#queue.add(stream, hadTurn),

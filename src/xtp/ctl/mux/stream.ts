@@ -31,7 +31,8 @@ export interface MuxWriteResult {
 /** What a stream uses of its mux. */
 export interface StreamLink {
   readonly writer: MuxWriter
-  readonly receiveWindow: number
+  /** Receive window of a stream that opens now. */
+  newWindow(): number
   /** Largest payload of one frame, so that no stream keeps the sink to itself. */
   readonly maxPayload: number
   /** The sink holds as much as it should. */
@@ -62,6 +63,8 @@ export class MuxStream {
   #blocked = false
   #sendCredit = INITIAL_WINDOW_BYTES
   #receiveCredit = INITIAL_WINDOW_BYTES
+  /** What `#receiveCredit` is while nothing is kept. */
+  #window = INITIAL_WINDOW_BYTES
   /** Delivered and not yet consumed; consumed and not yet granted again. */
   #unread = 0
   #ungranted = 0
@@ -144,7 +147,7 @@ export class MuxStream {
     this.#unread -= count
     this.#ungranted += count
     // Behind the remote's end credit is of use to `grantWithheld` only.
-    if (this.#remoteEnded || this.#ungranted * 2 < this.#link.receiveWindow) return
+    if (this.#remoteEnded || this.#ungranted * 2 < this.#window) return
     this.grantWithheld()
   }
 
@@ -169,7 +172,8 @@ export class MuxStream {
   /** @internal Announces a stream of this end, or accepts one of the remote. */
   begin(connId: number, flags: number): void {
     this.#connId = connId
-    this.#grant(this.#link.receiveWindow - INITIAL_WINDOW_BYTES, flags)
+    this.#window = this.#link.newWindow()
+    this.#grant(this.#window - INITIAL_WINDOW_BYTES, flags)
   }
 
   /** @internal */

@@ -1,0 +1,49 @@
+// What the processes of a contestant use: the client with its children, and the server with its own.
+import fs from 'node:fs'
+import { cpuSeconds, processes, tree } from '../../test/support/processes.ts'
+
+const GB = 1e9
+
+/** Both trees, as they are now: made after the first connection, so that all services run. */
+export class Usage {
+  readonly #pids: number[]
+  readonly #applications: Set<number>
+  readonly #launchers: Set<number>
+
+  constructor(serverPid: number) {
+    this.#pids = [...tree(serverPid), ...tree()]
+    this.#applications = new Set([serverPid, process.pid])
+    this.#launchers = new Set(
+      processes().flatMap(({ pid, command }) => (/^\S*xtp-jail\b/.test(command) ? [pid] : []))
+    )
+  }
+
+  /** Seconds per GB of all processes together, for what `work` transfers. */
+  async cpuPerGb(bytes: number, work: () => Promise<void>): Promise<number> {
+    const before = this.#cpu()
+    await work()
+    return (this.#cpu() - before) / (bytes / GB)
+  }
+
+  /** The most that was resident so far, in MB. */
+  peakRss(): { rssParentMb: number; rssServiceMb: number; rssJailMb: number } {
+    const most = (pids: number[]) => Math.max(0, ...pids.map(peakRssMb))
+    const isJail = (pid: number) => this.#launchers.has(pid)
+    const below = this.#pids.filter(pid => !this.#applications.has(pid))
+    return {
+      rssParentMb: most([...this.#applications]),
+      rssServiceMb: most(below.filter(pid => !isJail(pid))),
+      // the launcher and, from L3 on, the init of the namespace, of both sides
+      rssJailMb: below.filter(isJail).reduce((sum, pid) => sum + peakRssMb(pid), 0) / 2
+    }
+  }
+
+  #cpu(): number {
+    return this.#pids.reduce((sum, pid) => sum + cpuSeconds(pid), 0)
+  }
+}
+
+function peakRssMb(pid: number): number {
+  const status = fs.readFileSync(`/proc/${pid}/status`, 'utf8')
+  return Number(/^VmHWM:\s*(\d+) kB/m.exec(status)?.[1] ?? 0) / 1000
+}

@@ -1,0 +1,263 @@
+// What libudt does to its UDP sockets and to dials, with the calls that it
+// makes answered by us (ARCHITECTURE.md, "libudt's defects"). Real sockets and
+// real time; libudt itself, without the engine.
+#include <sys/socket.h>
+#include <udt/udt.h>
+#include <unistd.h>
+
+#include <cstring>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "common/io_thread.h"
+#include "common/testing/test.h"
+#include "udt/acknowledgement.h"
+#include "udt/channel.h"
+
+namespace xtp::udt {
+namespace {
+
+Endpoint At(const std::string& ip, uint16_t port = 0) {
+  Endpoint result;
+  CHECK(Endpoint::Parse(ip, port, &result).ok());
+  return result;
+}
+
+template <typename Condition>
+bool Within(uint64_t ms, Condition condition) {
+  const uint64_t deadline = IoThread::NowUs() + ms * 1000;
+  while (!condition()) {
+    if (IoThread::NowUs() > deadline) return false;
+    usleep(500);
+  }
+  return true;
+}
+
+// A UDP socket, as the engine makes it, and the UDT sockets on it.
+class End {
+ public:
+  explicit End(const Endpoint& local) {
+    UDT::startup();
+    std::unique_ptr<UdpSocket> udp;
+    CHECK(UdpSocket::Bind(local, UdpOptions(), &udp).ok());
+    CHECK(
+        Channel::Create(std::move(udp), PacketLimits(), owner_, &channel).ok());
+    listener = Socket();
+    CHECK_EQ(UDT::listen(listener, 16), 0);
+    channel->SetBusy(true);
+  }
+  ~End() {
+    UDT::close(listener);
+    channel->Close();
+  }
+  int Socket() {
+    const int socket = UDT::socket(channel->local().family(), SOCK_STREAM, 0);
+    const bool off = false;
+    const linger none = {0, 0};
+    UDT::setsockopt(socket, 0, UDT_SNDSYN, &off, sizeof off);
+    UDT::setsockopt(socket, 0, UDT_RCVSYN, &off, sizeof off);
+    UDT::setsockopt(socket, 0, UDT_LINGER, &none, sizeof none);
+    UDT::setsockopt(socket, 0, UDT_CC, AckingControlFactory(), sizeof(void*));
+    CHECK_EQ(UDT::bind2(socket, channel->handle()), 0);
+    return socket;
+  }
+  int Dial(const Endpoint& to) {
+    const int socket = Socket();
+    channel->AddDialing(static_cast<uint32_t>(socket));
+    const auto hold = channel->HoldAnswers();
+    CHECK_EQ(UDT::connect(socket, to.address(), static_cast<int>(to.length())),
+             0);
+    return socket;
+  }
+  int Accept() {
+    sockaddr_storage name;
+    int length = sizeof name;
+    int socket = UDT::INVALID_SOCK;
+    Within(3000, [&] {
+      socket =
+          UDT::accept(listener, reinterpret_cast<sockaddr*>(&name), &length);
+      return socket != UDT::INVALID_SOCK;
+    });
+    return socket;
+  }
+
+  std::shared_ptr<Channel> channel;
+  int listener;
+
+ private:
+  const std::shared_ptr<ChannelOwner> owner_ = std::make_shared<ChannelOwner>();
+};
+
+bool Connected(int socket) {
+  return Within(3000, [&] { return UDT::getsockstate(socket) == CONNECTED; });
+}
+
+TEST(TheSamePortOfTwoAddressesIsTwoPorts) {
+  End first(At("127.0.0.1"));
+  End second(At("127.0.0.2", first.channel->local().port()));
+  End dialer(At("127.0.0.1"));
+  const int a = dialer.Dial(second.channel->local());
+  CHECK(Connected(a));
+  const int b = second.Accept();
+  CHECK(b != UDT::INVALID_SOCK);
+  sockaddr_storage name;
+  int length = sizeof name;
+  CHECK(UDT::accept(first.listener, reinterpret_cast<sockaddr*>(&name),
+                    &length) == UDT::INVALID_SOCK);
+  UDT::close(a);
+  UDT::close(b);
+}
+
+TEST(ThePortIsFreeAtOnce) {
+  for (const char* ip : {"127.0.0.1", "::1"}) {
+    Endpoint local;
+    {
+      End end(At(ip));
+      local = end.channel->local();
+    }
+    for (int i = 0; i < 3; i++) {
+      End again(local);
+      CHECK(again.channel->local() == local);
+    }
+  }
+}
+
+TEST(ADescriptorOfThatNumberIsNotTouched) {
+  int fds[2];
+  { End end(At("127.0.0.1")); }
+  // The numbers that the channel had, most likely.
+  CHECK_EQ(socketpair(AF_UNIX, SOCK_STREAM, 0, fds), 0);
+  usleep(5000 * 1000);  // libudt has cleaned up by now
+  CHECK_EQ(write(fds[0], "x", 1), ssize_t{1});
+  char byte = 0;
+  CHECK_EQ(read(fds[1], &byte, 1), ssize_t{1});
+  close(fds[0]);
+  close(fds[1]);
+}
+
+TEST(OptionsOfALentSocketStay) {
+  const int fd = socket(AF_INET, SOCK_DGRAM, 0);
+  const Endpoint local = At("127.0.0.1");
+  CHECK_EQ(bind(fd, local.address(), local.length()), 0);
+  const int wanted = 300000;
+  for (const int name : {SO_RCVBUF, SO_SNDBUF}) {
+    setsockopt(fd, SOL_SOCKET, name, &wanted, sizeof wanted);
+  }
+  const auto option = [fd](int name) {
+    int value = 0;
+    socklen_t length = sizeof value;
+    getsockopt(fd, SOL_SOCKET, name, &value, &length);
+    return value;
+  };
+  const auto timeout = [fd] {
+    timeval value = {};
+    socklen_t length = sizeof value;
+    getsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &value, &length);
+    return value.tv_sec * 1000000 + value.tv_usec;
+  };
+  const int before[] = {option(SO_RCVBUF), option(SO_SNDBUF)};
+  UDT::startup();
+  std::unique_ptr<UdpSocket> udp;
+  CHECK(UdpSocket::Adopt(dup(fd), UdpOptions(), &udp).ok());
+  std::shared_ptr<Channel> channel;
+  CHECK(Channel::Create(std::move(udp), PacketLimits(),
+                        std::make_shared<ChannelOwner>(), &channel)
+            .ok());
+  const int one = UDT::socket(AF_INET, SOCK_STREAM, 0);
+  CHECK_EQ(UDT::bind2(one, channel->handle()), 0);
+  CHECK_EQ(option(SO_RCVBUF), before[0]);
+  CHECK_EQ(option(SO_SNDBUF), before[1]);
+  CHECK_EQ(timeout(), 0);
+  UDT::close(one);
+  channel->Close();
+  close(fd);
+}
+
+TEST(ARefusedDialIsNoConnection) {
+  End server(At("127.0.0.1"));
+  server.channel->SetListening(false);
+  End dialer(At("127.0.0.1"));
+  const int socket = dialer.Dial(server.channel->local());
+  std::vector<Notice> notices;
+  CHECK(Within(3000, [&] {
+    dialer.channel->TakeNotices(&notices);
+    return !notices.empty();
+  }));
+  CHECK_EQ(notices[0].socket, static_cast<uint32_t>(socket));
+  CHECK(notices[0].kind == Notice::Kind::kRefused);
+  CHECK(UDT::getsockstate(socket) != CONNECTED);
+  UDT::close(socket);
+}
+
+TEST(AListenerComesAndGoesOnOnePort) {
+  End server(At("127.0.0.1"));
+  End dialer(At("127.0.0.1"));
+  for (int i = 0; i < 5; i++) {
+    server.channel->SetListening(true);
+    const int out = dialer.Dial(server.channel->local());
+    CHECK(Connected(out));
+    const int in = server.Accept();
+    CHECK(in != UDT::INVALID_SOCK);
+    server.channel->SetListening(false);
+    const int refused = dialer.Dial(server.channel->local());
+    std::vector<Notice> notices;
+    CHECK(Within(3000, [&] {
+      dialer.channel->TakeNotices(&notices);
+      return !notices.empty();
+    }));
+    for (const int socket : {out, in, refused}) UDT::close(socket);
+  }
+}
+
+// By itself libudt takes up to 100 ms for each of them.
+TEST(ALonePacketDoesNotWait) {
+  End server(At("127.0.0.1"));
+  End dialer(At("127.0.0.1"));
+  const int out = dialer.Dial(server.channel->local());
+  CHECK(Connected(out));
+  const int in = server.Accept();
+  CHECK(in != UDT::INVALID_SOCK);
+  const uint64_t start = IoThread::NowUs();
+  constexpr int kTurns = 40;
+  for (int i = 0; i < kTurns; i++) {
+    const int from = i % 2 == 0 ? out : in;
+    const int to = i % 2 == 0 ? in : out;
+    CHECK_EQ(UDT::send(from, "x", 1, 0), 1);
+    char byte;
+    CHECK(Within(1000, [&] { return UDT::recv(to, &byte, 1, 0) == 1; }));
+  }
+  CHECK(IoThread::NowUs() - start < kTurns * 60 * 1000);
+  UDT::close(out);
+  UDT::close(in);
+}
+
+// Of a peer that was restarted: it knows nothing of our connection.
+TEST(AnUnknownSocketIsToldToItsPeer) {
+  End dialer(At("127.0.0.1"));
+  int out, in;
+  Endpoint local;
+  {
+    End server(At("127.0.0.1"));
+    local = server.channel->local();
+    out = dialer.Dial(local);
+    CHECK(Connected(out));
+    in = server.Accept();
+    CHECK(in != UDT::INVALID_SOCK);
+    server.channel->Close();  // as if it had died: no shutdown leaves
+    UDT::close(in);
+  }
+  End successor(local);
+  std::vector<Notice> notices;
+  CHECK_EQ(UDT::send(out, "x", 1, 0), 1);
+  CHECK(Within(5000, [&] {
+    dialer.channel->TakeNotices(&notices);
+    return !notices.empty();
+  }));
+  CHECK_EQ(notices[0].socket, static_cast<uint32_t>(out));
+  CHECK(notices[0].kind == Notice::Kind::kUnknown);
+  UDT::close(out);
+}
+
+}  // namespace
+}  // namespace xtp::udt
