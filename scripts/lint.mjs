@@ -7,7 +7,7 @@ const NATIVE = /\.(cc|h|c)$/
 
 export async function lint({ fix = false } = {}) {
   await run(bin('biome'), ['check', '--error-on-warnings', ...(fix ? ['--write'] : []), '.'])
-  const native = files(['native', 'bench', 'test'], name => NATIVE.test(name))
+  const native = files(['native', 'bench', 'test', 'examples'], name => NATIVE.test(name))
   if (native.length > 0) {
     await run(bin('clang-format'), [...(fix ? ['-i'] : ['--dry-run', '--Werror']), ...native])
   }

@@ -3,6 +3,7 @@ import { execFileSync } from 'node:child_process'
 import fs from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
+import { runLogged } from './build-addon.mjs'
 import { deviation, fetchVendor } from './fetch-vendor.mjs'
 import { bin, env, Failure, files, fingerprint, output, root, run, unlessFresh } from './run.mjs'
 import { TRANSPORTS } from './transports.mjs'
@@ -18,6 +19,19 @@ export async function ensureRuntimes() {
     print,
     ['test/runtimes/node_modules'],
     () => run('npm', ['ci', '--ignore-scripts', '--no-audit', '--no-fund'], { cwd: RUNTIMES })
+  )
+}
+
+/** Builds the template transport, as its own command does it (docs/new-transport.md). */
+export async function ensureTemplate() {
+  const dir = 'examples/xtp-tcp'
+  const sources = files([dir, 'native/common', 'src/xtp', 'package-lock.json'])
+  await unlessFresh(
+    'building examples/xtp-tcp',
+    'template',
+    fingerprint(sources),
+    [`${dir}/dist/index.js`, `${dir}/dist/service.js`, `${dir}/prebuilds`],
+    () => runLogged('xtp-tcp', bin('node'), [`${dir}/build.mjs`])
   )
 }
 

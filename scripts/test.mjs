@@ -15,6 +15,7 @@ import {
   buildNative,
   ensurePeers,
   ensureRuntimes,
+  ensureTemplate,
   oldOpenSslRuntime,
   runtimes
 } from './test-setup.mjs'
@@ -230,7 +231,10 @@ const suites = {
   integration: async () => {
     // hostile peers have an addon of the native tests
     await Promise.all([native(''), foreign()])
-    const dirs = ['transfer', 'crash', 'fuzz', 'interop', 'layout', 'errors', 'hostile', 'networks']
+    const dirs = [
+      ...['transfer', 'crash', 'fuzz', 'interop', 'layout', 'errors', 'hostile', 'networks'],
+      'template'
+    ]
     await services(dirs, { extraEnv: strict })
   },
   sandbox: async () => {
@@ -299,6 +303,7 @@ await main(async () => {
   const start = Date.now()
   await build()
   await ensureRuntimes()
+  await ensureTemplate()
   await ensurePeers()
   await run(bin('node'), ['test/support/counts.ts'], { env: testEnv })
   // while the suites that follow wait, with what is left of the machine

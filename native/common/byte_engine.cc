@@ -31,6 +31,12 @@ ByteConnection::~ByteConnection() {
   if (port_ != nullptr) port_->Drop(engine_->now_us());
 }
 
+Endpoint ByteConnection::Local() const {
+  const Endpoint local = socket_->local();
+  const bool known = local.family() != AF_UNSPEC || port_ == nullptr;
+  return known ? local : port_->local();
+}
+
 void ByteConnection::MarkDirty() {
   if (dirty_) return;
   dirty_ = true;
@@ -88,7 +94,7 @@ void ByteConnection::Service() {
       event.kind = Event::Kind::kConnected;
       event.request = dial_request_;
       event.connection = id_;
-      if (port_ != nullptr) event.local = port_->local();
+      event.local = Local();
       event.remote = peer_;
       engine_->host()->Emit(std::move(event));
     } else if (engine_->now_us() >= timer_us_) {
@@ -391,7 +397,7 @@ bool ByteEngine::AddInbound(PortBase* port, const Endpoint& peer,
   event.kind = Event::Kind::kIncoming;
   event.listener = port->listener();
   event.connection = id;
-  event.local = port->local();
+  event.local = made->Local();
   event.remote = peer;
   host()->Emit(std::move(event));
   made->MarkDirty();

@@ -53,6 +53,9 @@ class ByteSocket {
   // Ends it at once; the peer learns of it, and of `code` where that can be
   // said.
   virtual void Abort(uint32_t code) = 0;
+  // Where it is bound, once it is connected; without an address: where its
+  // port is.
+  virtual Endpoint local() const { return Endpoint(); }
   // "key value\n" lines of the library's own.
   virtual void AppendStats(std::string* /*text*/) const {}
 };
@@ -102,6 +105,7 @@ class ByteConnection final : public ConnectionBase, public StreamHandler {
   void MarkDirty();
   void Service();
   void Stop();
+  Endpoint Local() const;
   bool PumpToParent();  // true: there may be more
   bool PumpToNetwork();
   void FlushPending();

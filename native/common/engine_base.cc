@@ -43,7 +43,8 @@ void EngineBase::Listen(uint32_t request, uint32_t listener,
   PortBase* port = nullptr;
   // The socket of a former listener may still be there for its connections.
   for (const auto& [id, candidate] : ports_) {
-    if (candidate->listener() == 0 && candidate->local() == local) {
+    if (candidate->listener() == 0 && candidate->reusable() &&
+        candidate->local() == local) {
       port = candidate.get();
     }
   }

@@ -43,6 +43,9 @@ class PortBase {
     listener_ = credit_ = 0;
     unused_since_us_ = now_us;
   }
+  // After StopListening, while connections still hold it: whether a listener on
+  // the same address may have it, or gets a new port.
+  virtual bool reusable() const { return true; }
   void AddCredit(uint32_t count) {
     credit_ = count > UINT32_MAX - credit_ ? UINT32_MAX : credit_ + count;
   }

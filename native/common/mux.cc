@@ -392,7 +392,9 @@ Status Mux::OnStreamFrame(const YamuxFrame& frame) {
   if (stream == nullptr) return Status();
 
   if (frame.flags & kYamuxRst) {
-    if (!stream->announced_) {
+    // One whose header has come is told of all the same: its reset is what ends
+    // the connection that it is for.
+    if (!stream->announced_ && !(stream->pending_ & StreamImpl::kOpened)) {
       Forget(stream);
       return Status();
     }
@@ -581,10 +583,6 @@ void Mux::DispatchEvents(StreamImpl* stream) {
   const uint8_t events = stream->pending_;
   stream->pending_ = 0;
   dispatched_ = stream;
-  if (events & StreamImpl::kReset) {
-    TellReset(stream);
-    return;
-  }
   if (events & StreamImpl::kOpened) {
     stream->announced_ = true;
     const bool taken = delegate_->OnStreamOpen(
@@ -594,6 +592,10 @@ void Mux::DispatchEvents(StreamImpl* stream) {
       stream->Reset(Wire(Code::kNotFound));
       return;
     }
+  }
+  if (events & StreamImpl::kReset) {
+    TellReset(stream);
+    return;
   }
   if ((events & StreamImpl::kCredit) && stream->handler_ != nullptr) {
     const uint32_t bytes = stream->credited_;

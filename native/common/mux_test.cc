@@ -240,9 +240,26 @@ TEST(ResetWithPayloadIsSkipped) {
   auto& next = f.client.Open(9);
   f.client.Write(&next, "seen");
   f.Turn();
-  // The first was reset before the transport heard of it.
+  REQUIRE(f.handlers.size() == 2);
+  CHECK_EQ(f.handlers[0]->readable, 0);
+  CHECK_EQ(f.handlers[1]->Read(), "seen");
+}
+
+// Its connection has no other end.
+TEST(AStreamThatIsResetAtOnceIsToldOf) {
+  Fixture f;
+  f.client.Reset(&f.client.Open(7), 24);
+  f.Turn();
   REQUIRE(f.handlers.size() == 1);
-  CHECK_EQ(f.handlers[0]->Read(), "seen");
+  CHECK_EQ(f.handlers[0]->connection, uint32_t{7});
+  CHECK_EQ(f.handlers[0]->resets, 1);
+  CHECK_EQ(f.handlers[0]->reset_code, uint32_t{24});
+  f.refuse = true;
+  auto& refused = f.client.Open(9);
+  f.client.Reset(&refused, 24);
+  f.Turn();
+  CHECK(!refused.reset_received);
+  CHECK_EQ(f.mux.stream_count(), size_t{0});
 }
 
 TEST(BytesBeforeAResetAreGone) {

@@ -1,5 +1,5 @@
-// The libp2p transport compliance suite, whole and unpatched: TCP is the yardstick, uTP, QUIC and UDT on
-// IPv4 and IPv6 are what is measured. Plain JavaScript, so that every supported Node runs it as it is.
+// The libp2p transport compliance suite, whole and unpatched: TCP is the yardstick, uTP, QUIC, UDT and the template
+// transport on IPv4 and IPv6 are what is measured. Plain JavaScript, so that every supported Node runs it as it is.
 import { noise } from '@chainsafe/libp2p-noise'
 import { yamux } from '@chainsafe/libp2p-yamux'
 import transportCompliance from '@libp2p/interface-compliance-tests/transport'
@@ -8,6 +8,7 @@ import { TCP } from '@multiformats/multiaddr-matcher'
 import { QUIC, quic } from 'xtp-quic'
 import { UDT, udt } from 'xtp-udt'
 import { UTP, utp } from 'xtp-utp'
+import { TCP as TEMPLATE_TCP, tcp as templateTcp } from '../../examples/xtp-tcp/dist/index.js'
 
 /** QUIC brings encryption and a muxer of its own. */
 const plain = { connectionEncrypters: [noise()], streamMuxers: [yamux()] }
@@ -52,3 +53,7 @@ suite('xtp-quic, IPv6', sandboxedQuic, QUIC, '/ip6/::1/udp/0/quic-v1', {})
 
 suite('xtp-udt, IPv4', sandboxedUdt, UDT, '/ip4/127.0.0.1/udp/0/udt')
 suite('xtp-udt, IPv6', sandboxedUdt, UDT, '/ip6/::1/udp/0/udt')
+
+// makes its sockets itself, so that it is never sandboxed
+suite('examples/xtp-tcp, IPv4', templateTcp, TEMPLATE_TCP, '/ip4/127.0.0.1/tcp/0')
+suite('examples/xtp-tcp, IPv6', templateTcp, TEMPLATE_TCP, '/ip6/::1/tcp/0')

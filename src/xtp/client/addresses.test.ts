@@ -9,6 +9,7 @@ import {
   resolveTarget,
   targetOf
 } from './addresses.ts'
+import { portMatcher } from './port-matcher.ts'
 import { definition } from './testing/fixture.ts'
 
 const target = (text: string) => targetOf(multiaddr(text), definition)
@@ -87,4 +88,22 @@ test('nothing that the service reports is taken on trust', () => {
 test('a listener on a specified address is announced with its true port', () => {
   const ma = multiaddr('/ip6/::1/udp/0/utp')
   assert.deepEqual(listeningAddresses(ma, 77, definition).map(String), ['/ip6/::1/udp/77/utp'])
+})
+
+test('a transport over TCP has the port of TCP, and nothing behind it', () => {
+  const tcp = {
+    ...definition,
+    portProtocol: 'tcp' as const,
+    multiaddrCode: 6,
+    suffix: '',
+    matcher: portMatcher('tcp', 6)
+  }
+  const ma = multiaddr('/ip6/::1/tcp/7')
+  const found = targetOf(ma, tcp)
+  assert.deepEqual(encodeTarget(found, found.port, tcp), ma.bytes)
+  assert.ok(addressFromService(ma.bytes, tcp).equals(ma))
+  assert.deepEqual(listeningAddresses(ma, 77, tcp).map(String), ['/ip6/::1/tcp/77'])
+  for (const text of ['/ip6/::1/udp/7', '/ip6/::1/tcp/7/ws', '/dnsaddr/x.org/tcp/7']) {
+    assert.throws(() => targetOf(multiaddr(text), tcp), /\/tcp\/<port>, with/)
+  }
 })

@@ -58,8 +58,8 @@ export function targetOf(ma: Multiaddr, definition: TransportDefinition): Target
   }
   const parts = ma.getComponents()
   const zone = parts[0]?.name === 'ip6zone' ? parts.shift()?.value : undefined
-  const [host, udp] = parts
-  return { type: host?.name ?? '', host: host?.value ?? '', zone, port: Number(udp?.value) }
+  const [host, port] = parts
+  return { type: host?.name ?? '', host: host?.value ?? '', zone, port: Number(port?.value) }
 }
 
 /** The peer that an address names at its end, if it does. */
@@ -68,8 +68,8 @@ export function peerIdOf(ma: Multiaddr): string | undefined {
   return last?.code === CODE_P2P ? last.value : undefined
 }
 
-function expected({ packageName, suffix }: TransportDefinition): string {
-  return `${packageName} takes /ip4|ip6|dns|dns4|dns6/<host>/udp/<port>${suffix}, with /p2p/<peer id> or without`
+function expected({ packageName, portProtocol = 'udp', suffix }: TransportDefinition): string {
+  return `${packageName} takes /ip4|ip6|dns|dns4|dns6/<host>/${portProtocol}/<port>${suffix}, with /p2p/<peer id> or without`
 }
 
 /** Of a target with an IP. */
@@ -86,10 +86,10 @@ export function ipOf({ host, zone }: Target): string {
 export function encodeTarget(
   { type, host, zone }: Target,
   port: number,
-  { suffix }: TransportDefinition
+  { portProtocol = 'udp', suffix }: TransportDefinition
 ): Uint8Array {
   const prefix = zone === undefined ? '' : `/ip6zone/${zone}`
-  return multiaddr(`${prefix}/${type}/${host}/udp/${port}${suffix}`).bytes
+  return multiaddr(`${prefix}/${type}/${host}/${portProtocol}/${port}${suffix}`).bytes
 }
 
 /**
@@ -170,5 +170,6 @@ export function listeningAddresses(
   port: number,
   { suffix }: TransportDefinition
 ): Multiaddr[] {
-  return getThinWaistAddresses(ma, port).map(address => address.encapsulate(suffix))
+  const addresses = getThinWaistAddresses(ma, port)
+  return suffix === '' ? addresses : addresses.map(address => address.encapsulate(suffix))
 }

@@ -2,9 +2,9 @@
 import type { MultiaddrMatcher } from '@multiformats/multiaddr-matcher'
 import { serviceFile } from '../runner/index.ts'
 import { XtpClient, type XtpClientComponents } from './client.ts'
-import type { TransportDefinition, XtpInit } from './definition.ts'
+import type { PortProtocol, TransportDefinition, XtpInit } from './definition.ts'
+import { portMatcher } from './port-matcher.ts'
 import { createTransport, type XtpComponents, type XtpTransport } from './transport.ts'
-import { udpMatcher } from './udp-matcher.ts'
 
 /** What `protocol.ts` of a transport package has, and where the package is. */
 export interface TransportPackage {
@@ -12,12 +12,17 @@ export interface TransportPackage {
   name: string
   /** Such as `xtp-utp`. */
   packageName: string
-  /** Last component of its multiaddrs, such as `/utp`, and its code in the multiaddr table. */
+  /** Whose port its multiaddrs have: `/udp/<port>` or `/tcp/<port>`. Default `udp`. */
+  portProtocol?: PortProtocol
+  /**
+   * Last component of its multiaddrs, such as `/utp`, and its code in the multiaddr table. Where that is the port's
+   * the suffix is empty.
+   */
   suffix: string
   multiaddrCode: number
   /** The service itself secures and multiplexes connections. Default false. */
   native?: boolean
-  /** Addresses that can be dialled and listened on. Default: `udpMatcher(multiaddrCode)`. */
+  /** Addresses that can be dialled and listened on. Default: `portMatcher(portProtocol, multiaddrCode)`. */
   matcher?: MultiaddrMatcher
   /** Settings of the addon that follow from `limits`, beside those of the user. Default none. */
   limitSettings?: TransportDefinition['limitSettings']
@@ -45,11 +50,13 @@ export interface DefinedTransport {
 
 /** Makes a transport of what its package says of itself. */
 export function defineTransport(description: TransportPackage): DefinedTransport {
-  const { name, packageName, suffix, multiaddrCode, native, limitSettings, url } = description
-  const matcher = description.matcher ?? udpMatcher(multiaddrCode)
+  const { name, packageName, portProtocol, suffix, multiaddrCode, native, limitSettings, url } =
+    description
+  const matcher = description.matcher ?? portMatcher(portProtocol ?? 'udp', multiaddrCode)
   const definition: TransportDefinition = {
     name,
     packageName,
+    ...(portProtocol !== undefined && { portProtocol }),
     multiaddrCode,
     suffix,
     matcher,

@@ -11,15 +11,19 @@ import {
 } from '../runner/index.ts'
 import { type Limits, type LimitsInit, limitsConfig } from './limits.ts'
 
+export type PortProtocol = 'udp' | 'tcp'
+
 /** One transport, as its package (such as `xtp-utp`) describes it. */
 export interface TransportDefinition {
   /** Short name: logs are `xtp:<name>`, metrics `libp2p_xtp_<name>_…`. */
   name: string
   /** Also the tag of the libp2p transport: two of the same package cannot be in one node. */
   packageName: string
+  /** Whose port its addresses have: `/udp/<port>` or `/tcp/<port>`. Default `udp`. */
+  portProtocol?: PortProtocol
   /** Multicodec of the last component of its addresses, such as 302. */
   multiaddrCode: number
-  /** That component as text, such as `/utp`. */
+  /** That component as text, such as `/utp`; empty where it is the port's. */
   suffix: string
   /** Matches what can be dialled and listened on, with an optional `/p2p/…` at the end. */
   matcher: MultiaddrMatcher

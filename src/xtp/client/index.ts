@@ -12,11 +12,12 @@ export {
   defineTransport,
   type TransportPackage
 } from './define-transport.ts'
-export type { RestartPolicy, TransportDefinition, XtpInit } from './definition.ts'
+export type { PortProtocol, RestartPolicy, TransportDefinition, XtpInit } from './definition.ts'
 export type { Limits, LimitsInit } from './limits.ts'
 export { type ListenerOptions, XtpListener } from './listener.ts'
 export { MuxedConnection } from './muxed-connection.ts'
 export { MuxedStream } from './muxed-stream.ts'
+export { portMatcher } from './port-matcher.ts'
 export type { RefusedPeer } from './refusals.ts'
 export type { ServiceConnection } from './service-connection.ts'
 export type { TransportStatus } from './status.ts'
@@ -27,4 +28,3 @@ export {
   XtpTransport,
   type XtpTransportDialEvents
 } from './transport.ts'
-export { udpMatcher } from './udp-matcher.ts'

@@ -8,15 +8,23 @@ export interface IpPort {
   port: number
 }
 
-const CODE_UDP = 273
+/** What the addresses of a transport have behind the IP. */
+export interface AddressForm {
+  /** Default `udp`. */
+  portProtocol?: 'udp' | 'tcp'
+  /** Last component, such as `/utp`, and its code; empty where it is the port's. */
+  suffix: string
+  suffixCode: number
+}
 
 /**
- * Takes `/ip4|ip6/…/udp/…/<suffix>` apart. The client resolves names and strips `/p2p`, so that
+ * Takes `/ip4|ip6/…/udp|tcp/…<suffix>` apart. The client resolves names and strips `/p2p`, so that
  * anything else here is a mistake of the client's.
  *
  * @throws InvalidArgumentError
  */
-export function ipPortFromBytes(bytes: Uint8Array, suffixCode: number): IpPort {
+export function ipPortFromBytes(bytes: Uint8Array, form: AddressForm): IpPort {
+  const { portProtocol = 'udp', suffix, suffixCode } = form
   let ma: Multiaddr
   try {
     ma = multiaddr(bytes)
@@ -25,21 +33,25 @@ export function ipPortFromBytes(bytes: Uint8Array, suffixCode: number): IpPort {
   }
   const parts = ma.getComponents()
   const zone = parts[0]?.name === 'ip6zone' ? parts.shift()?.value : undefined
-  const [host, udp, suffix] = parts
+  const [host, number] = parts
   const ip = host?.value ?? ''
-  const port = Number(udp?.value)
+  const port = Number(number?.value)
   const hostOk = host?.name === 'ip4' ? isIPv4(ip) : host?.name === 'ip6' && isIPv6(ip)
-  const shapeOk = parts.length === 3 && udp?.code === CODE_UDP && suffix?.code === suffixCode
+  const shapeOk =
+    parts.length === (suffix === '' ? 2 : 3) &&
+    number?.name === portProtocol &&
+    parts.at(-1)?.code === suffixCode
   if (!hostOk || !shapeOk || !Number.isInteger(port) || port < 0 || port > 65535) {
     throw new InvalidArgumentError(
-      `the service takes /ip4|ip6/…/udp/… addresses of its own transport, not ${ma}`
+      `the service takes /ip4|ip6/…/${portProtocol}/… addresses of its own transport, not ${ma}`
     )
   }
   return { ip: zone === undefined ? ip : `${ip}%${zone}`, port }
 }
 
-export function bytesFromIpPort(ip: string, port: number, suffix: string): Uint8Array {
+export function bytesFromIpPort(ip: string, port: number, form: AddressForm): Uint8Array {
+  const { portProtocol = 'udp', suffix } = form
   const [address, zone] = ip.split('%')
   const host = isIPv4(ip) ? `/ip4/${ip}` : `${zone ? `/ip6zone/${zone}` : ''}/ip6/${address}`
-  return multiaddr(`${host}/udp/${port}${suffix}`).bytes
+  return multiaddr(`${host}/${portProtocol}/${port}${suffix}`).bytes
 }

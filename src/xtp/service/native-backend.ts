@@ -15,7 +15,7 @@ import {
   UnsupportedError,
   type XtpError
 } from '../ctl/index.ts'
-import { bytesFromIpPort, ipPortFromBytes } from './addresses.ts'
+import { type AddressForm, bytesFromIpPort, ipPortFromBytes } from './addresses.ts'
 import {
   type Binding,
   type LockdownOptions,
@@ -24,10 +24,8 @@ import {
   type NativeEvent
 } from './binding.ts'
 
-export interface NativeBackendInit {
+export interface NativeBackendInit extends AddressForm {
   binding: Binding
-  suffix: string
-  suffixCode: number
   onEvent(event: EventBody): void
   /** The data link ended, in order (no error) or not. */
   onLinkLost(error?: XtpError): void
@@ -104,9 +102,9 @@ export class NativeBackend {
   }
 
   async listen(listener: number, addr: Uint8Array, accept: number): Promise<Listening> {
-    const { ip, port } = ipPortFromBytes(addr, this.#init.suffixCode)
+    const { ip, port } = ipPortFromBytes(addr, this.#init)
     const done = await this.#request(id => this.#binding.listen(id, listener, ip, port, accept))
-    return { addr: bytesFromIpPort(done.localIp, done.localPort, this.#init.suffix) }
+    return { addr: bytesFromIpPort(done.localIp, done.localPort, this.#init) }
   }
 
   async unlisten(listener: number): Promise<void> {
@@ -123,7 +121,7 @@ export class NativeBackend {
     timeoutMs: number,
     signal: AbortSignal
   ): Promise<Connected> {
-    const { ip, port } = ipPortFromBytes(addr, this.#init.suffixCode)
+    const { ip, port } = ipPortFromBytes(addr, this.#init)
     // ends the dial; the addon answers its request with CANCELLED
     const cancel = () => {
       this.#request(id => this.#binding.close(id, connection, true, STATUS.CANCELLED)).catch(
@@ -138,8 +136,8 @@ export class NativeBackend {
       )
       return {
         connId: connection,
-        localAddr: bytesFromIpPort(event.localIp, event.localPort, this.#init.suffix),
-        remoteAddr: bytesFromIpPort(event.remoteIp, event.remotePort, this.#init.suffix),
+        localAddr: bytesFromIpPort(event.localIp, event.localPort, this.#init),
+        remoteAddr: bytesFromIpPort(event.remoteIp, event.remotePort, this.#init),
         remoteCertificate: event.certificate
       }
     } finally {
@@ -198,7 +196,7 @@ export class NativeBackend {
   }
 
   #onEvent(event: NativeEvent): void {
-    const { suffix, onEvent, onLinkLost } = this.#init
+    const { onEvent, onLinkLost } = this.#init
     switch (event.kind) {
       case NATIVE_EVENT.REPLY:
       case NATIVE_EVENT.CONNECTED:
@@ -210,8 +208,8 @@ export class NativeBackend {
           incoming: {
             connId: event.connection,
             listenerId: event.listener,
-            localAddr: bytesFromIpPort(event.localIp, event.localPort, suffix),
-            remoteAddr: bytesFromIpPort(event.remoteIp, event.remotePort, suffix),
+            localAddr: bytesFromIpPort(event.localIp, event.localPort, this.#init),
+            remoteAddr: bytesFromIpPort(event.remoteIp, event.remotePort, this.#init),
             remoteCertificate: event.certificate
           }
         })
@@ -220,7 +218,7 @@ export class NativeBackend {
         onEvent({
           refused: {
             listenerId: event.listener,
-            remoteAddr: bytesFromIpPort(event.remoteIp, event.remotePort, suffix),
+            remoteAddr: bytesFromIpPort(event.remoteIp, event.remotePort, this.#init),
             status: statusOf(event)
           }
         })

@@ -13,7 +13,12 @@ export interface TransportProgram {
   /** Such as `xtp-utp`. */
   packageName: string
   version: string
-  /** Last component of its multiaddrs, such as `/utp`, and its code in the multiaddr table. */
+  /** Whose port its multiaddrs have. Default `udp`. */
+  portProtocol?: 'udp' | 'tcp'
+  /**
+   * Last component of its multiaddrs, such as `/utp`, and its code in the multiaddr table. Where that is the port's
+   * the suffix is empty.
+   */
   suffix: string
   multiaddrCode: number
   /** The addon itself secures and multiplexes connections. Default false. */
@@ -26,13 +31,14 @@ export interface TransportProgram {
 
 /** The service that a program is. */
 export function serviceOf(program: TransportProgram): ServiceDefinition {
-  const { name, packageName, version, suffix, multiaddrCode, native = false, url } = program
+  const { name, packageName, version, multiaddrCode, native = false, url } = program
   const packageDir = path.dirname(path.dirname(fileURLToPath(url)))
   const { loadBinding = dir => loadAddon({ packageName, dirs: [dir] }) } = program
   return {
     name,
     implementation: `${packageName}/${version}`,
-    suffix,
+    portProtocol: program.portProtocol,
+    suffix: program.suffix,
     suffixCode: multiaddrCode,
     capabilities:
       CAPABILITY.DIAL |

@@ -24,19 +24,17 @@ import {
   UnsupportedError,
   XtpError
 } from '../ctl/index.ts'
+import type { AddressForm } from './addresses.ts'
 import type { Binding } from './binding.ts'
 import { ControlLink } from './control-link.ts'
 import { EXIT } from './exit-codes.ts'
 import { NativeBackend } from './native-backend.ts'
 
-export interface ServiceDefinition {
+export interface ServiceDefinition extends AddressForm {
   /** Name of the transport, such as `utp`. */
   name: string
   /** Package and version, such as `xtp-utp/0.1.0`. */
   implementation: string
-  /** Last component of its multiaddrs, such as `/utp`, and its code. */
-  suffix: string
-  suffixCode: number
   capabilities: number
   /** Loads the addon. Called when the client has said Hello; may throw, with a remedy. */
   loadBinding(): Binding
@@ -241,13 +239,15 @@ export class Service {
   }
 
   async #hello({ options }: Hello): Promise<ReplyBody> {
-    const { name, implementation, suffix, suffixCode, capabilities } = this.#definition
+    const { name, implementation, portProtocol, suffix, suffixCode, capabilities } =
+      this.#definition
     const settings = new Map(options.map(({ key, value }) => [key, Number(value)]))
     let code: number = EXIT.UNAVAILABLE
     let reached: Hello['options']
     try {
       this.#backend = new NativeBackend({
         binding: this.#definition.loadBinding(),
+        portProtocol,
         suffix,
         suffixCode,
         onEvent: event => this.#emit(event),

@@ -1,0 +1,5 @@
+// Program of the TCP service. Bundled into dist/service.js, the one file that the child runs.
+import { runTransport } from 'xtp/service'
+import { PROTOCOL } from './protocol.ts'
+
+runTransport({ ...PROTOCOL, url: import.meta.url })
