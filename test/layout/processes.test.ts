@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import fs from 'node:fs'
+import os from 'node:os'
 import path from 'node:path'
 import { describe, it } from 'node:test'
 import { isAlive, mappedFiles, processes, until } from '../support/processes.ts'
@@ -24,8 +25,11 @@ function launched({ pid }: Report): number[] {
   return below(pid)
 }
 
-async function start(kind: string) {
-  const child = spawn(process.execPath, [FIXTURE, kind], { stdio: ['pipe', 'pipe', 'inherit'] })
+async function start(kind: string, env = process.env) {
+  const child = spawn(process.execPath, [FIXTURE, kind], {
+    stdio: ['pipe', 'pipe', 'inherit'],
+    env
+  })
   const [line] = (await once(child.stdout, 'data')) as [Buffer]
   return { child, report: JSON.parse(String(line)) as Report }
 }
@@ -69,18 +73,16 @@ for (const { name, kind } of KINDS) {
     })
 
     it('exits by itself after libp2p.stop(), and leaves no process and no temporary file', async () => {
-      const before = fs.readdirSync('/tmp')
-      const { child, report } = await start(kind)
+      const temporary = fs.mkdtempSync(path.join(os.tmpdir(), 'xtp-layout-'))
+      const { child, report } = await start(kind, { ...process.env, TMPDIR: temporary })
       const all = launched(report)
       assert.ok(all.includes(report.service))
       child.stdin.end()
       const [code, signal] = await once(child, 'exit')
       assert.deepEqual([code, signal], [0, null])
       assert.deepEqual(all.filter(isAlive), [])
-      assert.deepEqual(
-        fs.readdirSync('/tmp').filter(name => !before.includes(name) && name.startsWith('xtp')),
-        []
-      )
+      assert.deepEqual(fs.readdirSync(temporary), [])
+      fs.rmdirSync(temporary)
     })
 
     for (const signal of ['SIGKILL', 'SIGTERM', 'SIGSEGV'] as const) {
