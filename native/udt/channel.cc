@@ -41,10 +41,11 @@ constexpr int kSendWaitMs = 10;
 constexpr uint32_t kAnswersPerSecond = 200;
 
 // Channels by slot. A slot is used again when libudt has let it go, the one
-// that has been free for longest first.
+// that has been free for longest first. Never destroyed: libudt's threads
+// outlive main.
 std::mutex slots_mutex;
-std::array<std::shared_ptr<Channel>, kMaxChannels> slots;
-std::deque<size_t> free_slots;
+auto& slots = *new std::array<std::shared_ptr<Channel>, kMaxChannels>();
+auto& free_slots = *new std::deque<size_t>();
 uint32_t used_slots = 0;  // ever
 
 // Whose packets the calling thread receives.
@@ -218,10 +219,17 @@ ssize_t Channel::Receive(msghdr* message) {
 // Reads one batch. False: there is nothing.
 bool Channel::Fill() {
   if (closed_) return false;
-  std::shared_lock<std::shared_mutex> lock(socket_mutex_);
-  if (socket_ == nullptr) return false;
-  counters_->receive_calls++;
-  socket_->Receive(&buffers_, this);
+  {
+    std::shared_lock<std::shared_mutex> lock(socket_mutex_);
+    if (socket_ == nullptr) return false;
+    counters_->receive_calls++;
+    socket_->Receive(&buffers_, this);
+  }
+  // Who holds answers sends meanwhile, and locks the socket for that.
+  if (has_challenge_) {
+    has_challenge_ = false;
+    HoldAnswers();
+  }
   return !received_.empty();
 }
 
@@ -362,7 +370,7 @@ bool Channel::Admit(uint8_t* data, size_t length, const Endpoint& from) {
     if (found != peers_.end()) Note(found->second, Notice::Kind::kUnknown);
     return false;
   }
-  if (facts.kind == PacketKind::kChallenge) HoldAnswers();
+  if (facts.kind == PacketKind::kChallenge) has_challenge_ = true;
   std::unique_lock<std::mutex> lock(mutex_);
   const bool dialing = dialing_.count(facts.destination) != 0;
   if (dialing) {

@@ -187,6 +187,7 @@ class Channel final : private UdpSink, private AckListener {
 
   // The receiving thread's own.
   UdpReceiveBuffers buffers_;
+  bool has_challenge_ = false;  // among those that were received last
   std::deque<Datagram> received_;
   std::vector<Notice> fresh_;  // libudt has not processed their packets yet
   struct Unacknowledged {
