@@ -1,6 +1,5 @@
 // Connection's view of the packets that pass, libutp's callbacks, and timers.
 #include <utp.h>
-#include <utp_window.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -9,6 +8,7 @@
 
 #include "utp/connection.h"
 #include "utp/errors.h"
+#include "utp/libutp_window.h"
 #include "utp/port.h"
 
 namespace xtp::utp {

@@ -1,6 +1,6 @@
 // What utp.h has no way to say: how a socket's congestion window begins.
-#ifndef XTP_VENDOR_LIBUTP_UTP_WINDOW_H_
-#define XTP_VENDOR_LIBUTP_UTP_WINDOW_H_
+#ifndef XTP_UTP_LIBUTP_WINDOW_H_
+#define XTP_UTP_LIBUTP_WINDOW_H_
 
 struct UTPSocket;
 
@@ -12,4 +12,4 @@ void utp_grow_window(UTPSocket* socket, int packets);
 // Ends a socket's slow start as the target delay would.
 void utp_end_slow_start(UTPSocket* socket);
 
-#endif  // XTP_VENDOR_LIBUTP_UTP_WINDOW_H_
+#endif  // XTP_UTP_LIBUTP_WINDOW_H_
