@@ -31,7 +31,7 @@ function connect(jail: JailProcess, number: number): JailLinks {
 /** Rejects when one of the links could not be made, or ended. */
 function brokenLink({ control, data, log }: JailLinks): Promise<never> {
   return new Promise((_, reject) => {
-    for (const socket of [control.sink, data.sink, log]) {
+    for (const socket of [control.socket, data.socket, log]) {
       socket.once('error', reject)
       socket.once('close', () => reject(new Error('a link to the launcher ended')))
     }

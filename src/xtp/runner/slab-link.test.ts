@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import net, { type Socket } from 'node:net'
 import { constants, PerformanceObserver } from 'node:perf_hooks'
+import { createInterface } from 'node:readline'
 import { after, before, test } from 'node:test'
 import { SlabLink } from './slab-link.ts'
 
@@ -68,9 +70,8 @@ test('small reads share a slab', async () => {
   assert.equal(new Set(seen.chunks.map(chunk => chunk.buffer)).size, 1)
 })
 
-test('what is passed on is freed by small collections, not by full ones', async () => {
-  const { link, remote } = await connect()
-  const total = 512 * 2 ** 20
+/** Full collections of this process while `work` runs. */
+async function fullCollections(work: () => Promise<void>): Promise<number> {
   let full = 0
   const observer = new PerformanceObserver(list => {
     for (const entry of list.getEntries()) {
@@ -79,6 +80,16 @@ test('what is passed on is freed by small collections, not by full ones', async 
     }
   })
   observer.observe({ entryTypes: ['gc'] })
+  await work()
+  await new Promise(resolve => setImmediate(resolve))
+  observer.disconnect()
+  return full
+}
+
+const PASSED_BYTES = 512 * 2 ** 20
+
+test('what is received is freed by small collections, not by full ones', async () => {
+  const { link, remote } = await connect()
   let received = 0
   const end = Promise.withResolvers<void>()
   link.attach({
@@ -89,17 +100,55 @@ test('what is passed on is freed by small collections, not by full ones', async 
     onEnd: () => end.resolve()
   })
   const chunk = Buffer.alloc(1 << 20)
-  for (let sent = 0; sent < total; sent += chunk.length) {
-    if (!remote.write(chunk)) {
-      await once(remote, 'drain')
+  const full = await fullCollections(async () => {
+    for (let sent = 0; sent < PASSED_BYTES; sent += chunk.length) {
+      if (!remote.write(chunk)) {
+        await once(remote, 'drain')
+      }
     }
-  }
-  remote.end()
-  await end.promise
-  await new Promise(resolve => setImmediate(resolve))
-  observer.disconnect()
-  assert.equal(received, total)
+    remote.end()
+    await end.promise
+  })
+  assert.equal(received, PASSED_BYTES)
   // one per 64 MiB or so without the young arrays
+  assert.ok(full <= 3, `${full} full collections`)
+})
+
+/** Reads what comes and says how much that was: in a process of its own, whose collections do not count. */
+const READER = `
+  let count = 0
+  const server = require('node:net').createServer(socket => {
+    socket.on('data', bytes => { count += bytes.length })
+    socket.on('end', () => { console.log(count); server.close() })
+  })
+  server.listen('\\0' + process.argv[1], () => console.log('listening'))`
+
+test('so is what is sent', async () => {
+  const name = `xtp-slab-link-reader-${process.pid}`
+  const reader = spawn(process.execPath, ['-e', READER, name], {
+    stdio: ['ignore', 'pipe', 'inherit']
+  })
+  const lines = createInterface({ input: reader.stdout })[Symbol.asyncIterator]()
+  assert.equal((await lines.next()).value, 'listening')
+  const link = new SlabLink(`\0${name}`, Buffer.from('tag'))
+  let drained = () => {}
+  const ended = new Promise<void>(resolve => {
+    link.attach({ onData: () => {}, onDrain: () => drained(), onEnd: () => resolve() })
+  })
+  const full = await fullCollections(async () => {
+    for (let sent = 0; sent < PASSED_BYTES; sent += 1 << 16) {
+      // as a cipher makes them, and as many on their way as the mux allows
+      link.sink.write(Buffer.allocUnsafeSlow(1 << 16))
+      if (link.sink.writableLength >= 1 << 20) {
+        await new Promise<void>(resolve => {
+          drained = resolve
+        })
+      }
+    }
+  })
+  link.socket.end()
+  assert.equal(Number((await lines.next()).value), PASSED_BYTES + 'tag'.length)
+  await ended
   assert.ok(full <= 3, `${full} full collections`)
 })
 

@@ -3,30 +3,21 @@
 // reads, which whoever decrypts them must put together, are fewer.
 import net, { type Socket } from 'node:net'
 import type { ByteLink, LinkHandler } from './runner.ts'
+import { BulkSink, YoungGarbage } from './young-garbage.ts'
 
 /** A view of a few bytes keeps its slab alive, so it is not larger. */
 const SLAB_BYTES = 1 << 20
 const READ_BYTES = 1 << 18
 /** With less left than a plain read would have, the next slab begins. */
 const MIN_READ_BYTES = 1 << 16
-/**
- * Made and thrown away with each slab but the first, as much as a slab: 16 arrays of 64 KiB. V8 frees the slabs that nobody has any more
- * in its small collections, which come when young objects fill their part of the heap; whoever only passes buffers
- * on makes hardly any, the slabs pile up as external memory, and V8 starts one full collection after the other
- * instead. So there are young objects. `slab-link.test.ts` counts collections.
- */
-const YOUNG_ARRAYS = 16
-const YOUNG_LENGTH = 8000
-
 export class SlabLink implements ByteLink {
-  /** The socket itself: writes go through nothing of ours. */
-  readonly sink: Socket
+  readonly socket: Socket
+  readonly sink: BulkSink
   /** Resolves when the socket is closed, after `onEnd`. */
   readonly ended: Promise<void>
   #slab: Buffer = Buffer.alloc(0)
   #used = 0
-  /** The last one: what nobody could read, a compiler might leave out. */
-  young: unknown[] = []
+  readonly #garbage = new YoungGarbage()
   #onData: (bytes: Uint8Array) => void = () => {}
   #error?: Error
 
@@ -43,12 +34,14 @@ export class SlabLink implements ByteLink {
         buffer: () => this.#room(),
         callback: (length, bytes) => {
           this.#used += length
+          this.#garbage.count(length)
           this.#onData(bytes.subarray(0, length))
           return true
         }
       }
     })
-    this.sink = socket
+    this.socket = socket
+    this.sink = new BulkSink(socket, this.#garbage)
     socket.on('error', error => {
       this.#error = error
     })
@@ -61,7 +54,7 @@ export class SlabLink implements ByteLink {
   }
 
   attach(handler: LinkHandler): void {
-    const socket = this.sink
+    const { socket } = this
     this.#onData = bytes => handler.onData(bytes)
     socket.once('close', () => handler.onEnd(this.#error))
     socket.on('drain', () => handler.onDrain())
@@ -74,26 +67,21 @@ export class SlabLink implements ByteLink {
   }
 
   pause(): void {
-    this.sink.pause()
+    this.socket.pause()
   }
 
   resume(): void {
-    this.sink.resume()
+    this.socket.resume()
   }
 
   destroy(): void {
-    this.sink.destroy()
+    this.socket.destroy()
   }
 
   #room(): Buffer {
     if (this.#slab.length - this.#used < MIN_READ_BYTES) {
-      const isNext = this.#slab.length > 0
       this.#slab = Buffer.allocUnsafeSlow(SLAB_BYTES)
       this.#used = 0
-      // not with the first: a start has no garbage to spare time for
-      for (let i = 0; isNext && i < YOUNG_ARRAYS; i++) {
-        this.young = new Array(YOUNG_LENGTH)
-      }
     }
     return this.#slab.subarray(this.#used, Math.min(this.#used + READ_BYTES, this.#slab.length))
   }

@@ -1,16 +1,19 @@
 // A ByteLink over a node:net socket.
 import type { Socket } from 'node:net'
 import type { ByteLink, LinkHandler } from './runner.ts'
+import { BulkSink, YoungGarbage } from './young-garbage.ts'
 
 export class SocketLink implements ByteLink {
-  /** The socket itself: writes go through nothing of ours. */
-  readonly sink: Socket
+  readonly socket: Socket
+  readonly sink: BulkSink
   /** Resolves when the socket is closed, after `onEnd`. */
   readonly ended: Promise<void>
+  readonly #garbage = new YoungGarbage()
   #error?: Error
 
   constructor(socket: Socket) {
-    this.sink = socket
+    this.socket = socket
+    this.sink = new BulkSink(socket, this.#garbage)
     // without a listener an EPIPE of a dying child would be an uncaught error of the application
     socket.on('error', error => {
       this.#error = error
@@ -21,26 +24,29 @@ export class SocketLink implements ByteLink {
   }
 
   attach(handler: LinkHandler): void {
-    const socket = this.sink
+    const { socket } = this
     socket.once('close', () => handler.onEnd(this.#error))
     socket.on('drain', () => handler.onDrain())
     // half a link is of no use: what the service says after its end, or cannot read, is nothing
     socket.once('end', () => socket.destroy())
-    socket.on('data', bytes => handler.onData(bytes))
+    socket.on('data', bytes => {
+      this.#garbage.count(bytes.length)
+      handler.onData(bytes)
+    })
     if (socket.destroyed && socket.closed) {
       queueMicrotask(() => handler.onEnd(this.#error))
     }
   }
 
   pause(): void {
-    this.sink.pause()
+    this.socket.pause()
   }
 
   resume(): void {
-    this.sink.resume()
+    this.socket.resume()
   }
 
   destroy(): void {
-    this.sink.destroy()
+    this.socket.destroy()
   }
 }
