@@ -155,7 +155,7 @@ test('so is what is sent', async () => {
 test('the first bytes lead, and nothing is read before attach', async () => {
   const { link, remote } = await connect()
   remote.write('early')
-  link.sink.write('behind')
+  link.sink.write(Buffer.from('behind'))
   let text = ''
   remote.on('data', bytes => {
     text += bytes
@@ -194,7 +194,7 @@ test('nobody there, or gone before attach: an end, not an uncaught error', async
   assert.equal(((await seen.end.promise) as NodeJS.ErrnoException).code, 'ECONNREFUSED')
   const { link, remote } = await connect()
   remote.destroy()
-  link.sink.write('x')
+  link.sink.write(Buffer.from('x'))
   link.destroy()
   await link.ended
   await collect(link).end.promise
