@@ -22,7 +22,11 @@ constexpr uint64_t kPeerEndUs = 250 * 1000;
 
 ByteConnection::ByteConnection(ByteEngine* engine, PortBase* port, uint32_t id,
                                const Endpoint& peer)
-    : engine_(engine), port_(port), id_(id), peer_(peer) {
+    : engine_(engine),
+      port_(port),
+      id_(id),
+      peer_(peer),
+      window_(&engine->window_budget_) {
   if (port_ != nullptr) port_->Hold();
 }
 
@@ -171,6 +175,7 @@ bool ByteConnection::PumpToNetwork() {
         break;
       }
       stream_->Consume(taken);
+      window_.OnConsumed(stream_, taken, engine_->now_us());
       moved += taken;
       bytes_out_ += taken;
       engine_->payload_bytes_out_ += taken;

@@ -17,6 +17,7 @@
 
 #include "common/endpoint.h"
 #include "common/engine_base.h"
+#include "common/parent_window.h"
 #include "common/status.h"
 #include "common/stream.h"
 #include "common/transport.h"
@@ -144,6 +145,7 @@ class ByteConnection final : public ConnectionBase, public StreamHandler {
 
   // Towards the network.
   Status write_failure_;  // reading goes on
+  ParentWindow window_;
   bool end_wanted_ = false;
   bool end_written_ = false;
   bool closing_requested_ = false;
@@ -230,6 +232,7 @@ class ByteEngine : public EngineBase {
 
   const Limits limits_;
   uint64_t now_us_ = 0;
+  WindowBudget window_budget_;  // of the connections, which give it back
   ConnectionMap connections_;
   uint32_t next_inbound_id_ = 2;  // even; 0 once all are used
   // No connection's timer is due before this.

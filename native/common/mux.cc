@@ -65,6 +65,7 @@ class Mux::StreamImpl : public Stream {
   size_t readable() const override { return readable_; }
   void Consume(size_t length) override;
   void Widen(uint32_t bytes) override;
+  void Enlarge(uint32_t bytes) override;
   bool FinReceived() const override { return remote_fin_ && !dying_; }
   bool ReadEnded() const override {
     return remote_fin_ && received_.empty() && !dying_;
@@ -82,8 +83,8 @@ class Mux::StreamImpl : public Stream {
 
   Mux* const mux_;
   const uint32_t id_;
-  const bool remote_;      // opened by the parent
-  const uint32_t window_;  // receive_credit_ while nothing is kept
+  const bool remote_;  // opened by the parent
+  uint32_t window_;    // receive_credit_ while nothing is kept
   StreamHandler* handler_ = nullptr;
 
   uint32_t send_credit_ = kYamuxInitialWindow;
@@ -191,6 +192,11 @@ void Mux::StreamImpl::Widen(uint32_t bytes) {
   if (bytes == 0) return;
   mux_->Send(YamuxType::kWindowUpdate, 0, id_, bytes);
   receive_credit_ += bytes;
+}
+
+void Mux::StreamImpl::Enlarge(uint32_t bytes) {
+  window_ += std::min(bytes, kYamuxMaxWindow - window_);
+  Widen(bytes);
 }
 
 void Mux::StreamImpl::Grant(size_t length) {

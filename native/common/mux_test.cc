@@ -446,6 +446,29 @@ TEST(ManyStreamsHaveSmallerWindows) {
   CHECK(fourth.send_credit > 1000 * 1024);
 }
 
+TEST(AnEnlargedWindowComesBackInHalves) {
+  Fixture f;
+  auto& stream = f.client.Open(7);
+  f.Turn();
+  constexpr int64_t kMiB = 1024 * 1024;
+  const int64_t before = stream.send_credit;
+  f.handlers.back()->stream->Enlarge(kMiB);
+  f.Turn();
+  CHECK_EQ(stream.send_credit, before + kMiB);
+  // Half of the usual window is not enough any more.
+  const int64_t used = before - kMiB;  // by the header
+  f.client.Write(&stream, std::string(512 * 1024, 'x'));
+  f.Turn();
+  CHECK_EQ(f.handlers.back()->Read().size(), size_t{512 * 1024});
+  f.Turn();
+  CHECK_EQ(stream.send_credit, before + kMiB / 2);
+  f.client.Write(&stream, std::string(512 * 1024, 'x'));
+  f.Turn();
+  CHECK_EQ(f.handlers.back()->Read().size(), size_t{512 * 1024});
+  f.Turn();
+  CHECK(stream.send_credit >= 2 * kMiB + used);
+}
+
 TEST(UnconsumedBytesGiveNoCredit) {
   Fixture f;
   auto& stream = f.client.Open(7);

@@ -52,6 +52,9 @@ class Stream {
   // Gives the parent credit without having consumed anything: a larger window
   // for this stream.
   virtual void Widen(uint32_t bytes) = 0;
+  // The same, and credit comes back in larger steps from now on: half of the
+  // window at a time.
+  virtual void Enlarge(uint32_t bytes) { Widen(bytes); }
   // The parent half-closed, whatever has been consumed.
   virtual bool FinReceived() const = 0;
   // The parent half-closed and every byte has been consumed.

@@ -25,6 +25,7 @@ Connection::Connection(Shared* shared, Port* port, uint32_t id,
       port_(port),
       id_(id),
       peer_(peer),
+      window_(&shared->window_budget),
       send_window_(shared->settings) {}
 
 Connection::~Connection() {
@@ -207,6 +208,7 @@ void Connection::PumpToNetwork() {
     window_full_ = taken < static_cast<ssize_t>(total);
     if (taken <= 0) return;  // UTP_STATE_WRITABLE follows
     stream_->Consume(static_cast<size_t>(taken));
+    window_.OnConsumed(stream_, static_cast<size_t>(taken), shared_->now_us);
     bytes_given_ += static_cast<uint64_t>(taken);
     close_idle_at_us_ = shared_->now_us + kCloseIdleUs;
     if (static_cast<size_t>(taken) < total) return;

@@ -11,6 +11,7 @@
 
 #include "common/endpoint.h"
 #include "common/engine_base.h"
+#include "common/parent_window.h"
 #include "common/status.h"
 #include "common/stream.h"
 #include "utp/byte_queue.h"
@@ -154,6 +155,7 @@ class Connection final : public ConnectionBase, public StreamHandler {
   uint64_t stalled_since_us_ = 0;  // the parent has had no room since
 
   // Towards the network.
+  ParentWindow window_;
   bool fin_queued_ = false;
   bool closing_requested_ = false;
   uint64_t close_idle_at_us_ = 0;

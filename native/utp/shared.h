@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "common/engine_base.h"
+#include "common/parent_window.h"
 #include "common/siphash.h"
 #include "common/transport.h"
 #include "utp/guards.h"
@@ -53,6 +54,7 @@ struct Shared {
   const SynGuard syn_guard;
   Random random;
   Counters counters;
+  WindowBudget window_budget;
   uint64_t now_us = 0;
   // No connection's timer is due before this.
   uint64_t next_timer_us = kNever;

@@ -135,6 +135,28 @@ describe('writing', () => {
     await stop(f)
   })
 
+  test('drain comes when nothing waits in the connection itself', async () => {
+    const { f, connection, stream } = await setUp()
+    const seen = watch(connection)
+    stream.greedy = false
+    connection.send(Buffer.alloc(4 * WINDOW))
+    await settle()
+    let early = 0
+    while (connection.writeBufferLength > 0) {
+      early += seen.events.length
+      const before = stream.receivedBytes
+      stream.stream?.consumed(WINDOW / 2)
+      await settle()
+      assert.ok(stream.receivedBytes > before, 'it goes on by itself')
+    }
+    stream.stream?.consumed(WINDOW / 2)
+    await settle()
+    assert.equal(early, 0)
+    assert.ok(seen.events.includes('drain'))
+    assert.equal(stream.receivedBytes, 4 * WINDOW)
+    await stop(f)
+  })
+
   test('a service that does not read its link stops the writer', async () => {
     const { f, connection, service } = await setUp()
     service.data.stalled = true
@@ -142,8 +164,8 @@ describe('writing', () => {
     while (connection.send(Buffer.alloc(16 * KIB))) {
       sends += 1
     }
-    // the link's limit of 1 MiB, and headers
-    assert.ok(service.data.writableLength <= 1040 * KIB, `${service.data.writableLength} queued`)
+    // the link's limit of 2 MiB, and headers
+    assert.ok(service.data.writableLength <= 2064 * KIB, `${service.data.writableLength} queued`)
     const seen = watch(connection)
     service.data.stalled = false
     service.data.pump()

@@ -96,9 +96,7 @@ export class XtpConnection extends AbstractMultiaddrConnection {
         this.#passFin()
       },
       onReset: code => this.#onReset(code),
-      onDrain: () => {
-        this.safeDispatchEvent('drain')
-      }
+      onDrain: () => this.#onRoom()
     })
     if (init.inactivityTimeoutMs > 0) {
       this.#watchActivity(-1)
@@ -270,6 +268,23 @@ export class XtpConnection extends AbstractMultiaddrConnection {
       this.onRemoteCloseWrite()
       this.#maybeClosed()
     }
+  }
+
+  // What waits here goes first: whoever is told to write before it has left only makes it longer, and a muxer tells each of
+  // its streams, every time.
+  #onRoom(): void {
+    if (this.writeBuffer.byteLength > 0) {
+      this.writableNeedsDrain = false
+      try {
+        if (!this.processSendQueue()) {
+          return
+        }
+      } catch {
+        // the connection was aborted with it
+        return
+      }
+    }
+    this.safeDispatchEvent('drain')
   }
 
   #maybeClosed(): void {

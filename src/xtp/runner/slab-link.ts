@@ -3,7 +3,7 @@
 // reads, which whoever decrypts them must put together, are fewer.
 import net, { type Socket } from 'node:net'
 import type { ByteLink, LinkHandler } from './runner.ts'
-import { BulkSink, YoungGarbage } from './young-garbage.ts'
+import { BulkSink, youngGarbage } from './young-garbage.ts'
 
 /** A view of a few bytes keeps its slab alive, so it is not larger. */
 const SLAB_BYTES = 1 << 20
@@ -17,7 +17,6 @@ export class SlabLink implements ByteLink {
   readonly ended: Promise<void>
   #slab: Buffer = Buffer.alloc(0)
   #used = 0
-  readonly #garbage = new YoungGarbage()
   #onData: (bytes: Uint8Array) => void = () => {}
   #error?: Error
 
@@ -34,14 +33,14 @@ export class SlabLink implements ByteLink {
         buffer: () => this.#room(),
         callback: (length, bytes) => {
           this.#used += length
-          this.#garbage.count(length)
+          youngGarbage.count(length)
           this.#onData(bytes.subarray(0, length))
           return true
         }
       }
     })
     this.socket = socket
-    this.sink = new BulkSink(socket, this.#garbage)
+    this.sink = new BulkSink(socket)
     socket.on('error', error => {
       this.#error = error
     })

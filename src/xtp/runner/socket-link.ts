@@ -1,19 +1,18 @@
 // A ByteLink over a node:net socket.
 import type { Socket } from 'node:net'
 import type { ByteLink, LinkHandler } from './runner.ts'
-import { BulkSink, YoungGarbage } from './young-garbage.ts'
+import { BulkSink, youngGarbage } from './young-garbage.ts'
 
 export class SocketLink implements ByteLink {
   readonly socket: Socket
   readonly sink: BulkSink
   /** Resolves when the socket is closed, after `onEnd`. */
   readonly ended: Promise<void>
-  readonly #garbage = new YoungGarbage()
   #error?: Error
 
   constructor(socket: Socket) {
     this.socket = socket
-    this.sink = new BulkSink(socket, this.#garbage)
+    this.sink = new BulkSink(socket)
     // without a listener an EPIPE of a dying child would be an uncaught error of the application
     socket.on('error', error => {
       this.#error = error
@@ -30,7 +29,7 @@ export class SocketLink implements ByteLink {
     // half a link is of no use: what the service says after its end, or cannot read, is nothing
     socket.once('end', () => socket.destroy())
     socket.on('data', bytes => {
-      this.#garbage.count(bytes.length)
+      youngGarbage.count(bytes.length)
       handler.onData(bytes)
     })
     if (socket.destroyed && socket.closed) {

@@ -37,9 +37,9 @@ export interface MuxInit {
   /** Bytes that a remote may send before they are consumed, per stream. Default 1 MiB, at least 256 KiB. */
   receiveWindow?: number
   /**
-   * Bytes in the sink from which on writers must wait. Default 1 MiB: with less, the service idles
-   * between two wake-ups of this thread. Not less than the sink's own
-   * high-water mark, or it reports no drain.
+   * Bytes in the sink from which on writers must wait. Default 2 MiB: with less, the service idles
+   * between two wake-ups of this thread, and a muxer of libp2p wakes all its streams for the room of a few. Not less than
+   * the sink's own high-water mark, or it reports no drain.
    */
   maxQueuedBytes?: number
   /** Streams that the remote may have open; further ones are reset. Default 65,536. */
@@ -80,7 +80,7 @@ export class Mux {
   constructor(init: MuxInit) {
     const {
       receiveWindow = DEFAULT_WINDOW_BYTES,
-      maxQueuedBytes = 1_048_576,
+      maxQueuedBytes = 2_097_152,
       maxStreams = MAX_STREAMS
     } = init
     if (!(receiveWindow >= INITIAL_WINDOW_BYTES && receiveWindow <= MAX_WINDOW_BYTES)) {
