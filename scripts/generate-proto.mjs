@@ -24,7 +24,12 @@ try {
   })
   fs.mkdirSync(out, { recursive: true })
   for (const name of ['xtp-ctl.js', 'xtp-ctl.d.ts']) {
-    const text = `// Generated from spec/xtp-ctl.proto by scripts/generate-proto.mjs. Do not edit.\n${fs.readFileSync(path.join(work, name), 'utf8')}`
+    const generated = fs
+      .readFileSync(path.join(work, name), 'utf8')
+      // write-uint64.js says why
+      .replaceAll(/\bw\.uint64\(/g, 'writeUint64(w, ')
+      .replace(/^(?=export var Frame;)/m, "import { writeUint64 } from './write-uint64.js';\n")
+    const text = `// Generated from spec/xtp-ctl.proto by scripts/generate-proto.mjs. Do not edit.\n${generated}`
     const file = path.join(out, name)
     if (process.argv.includes('--check')) {
       if (!fs.existsSync(file) || fs.readFileSync(file, 'utf8') !== text) {

@@ -33,6 +33,18 @@ describe('frame codec', () => {
     )
   })
 
+  it('carries every size of number', () => {
+    for (let bits = 0n; bits <= 64n; bits++) {
+      for (const value of [2n ** bits - 1n, 2n ** bits, 2n ** bits + 1n]) {
+        if (value < 2n ** 64n) {
+          const stats = [{ key: 'bytes_out', value }]
+          const [frame] = decodeAll([encodeFrame({ id: 1, statsResult: { stats } })])
+          assert.deepEqual(frame?.statsResult?.stats, stats)
+        }
+      }
+    }
+  })
+
   it('takes one byte at a time, and empty chunks', () => {
     const bytes = concat([ping(1), ping(200), ping(70_000)].map(f => encodeFrame(f)))
     const chunks = [...bytes].flatMap(byte => [new Uint8Array(0), Uint8Array.of(byte)])

@@ -8,6 +8,7 @@
 /* eslint-disable @typescript-eslint/no-unused-vars */
 import { decodeMessage, encodeMessage, MaxLengthError, message } from 'protons-runtime';
 import { alloc as uint8ArrayAlloc } from 'uint8arrays/alloc';
+import { writeUint64 } from './write-uint64.js';
 export var Frame;
 (function (Frame) {
     let _codec;
@@ -1956,7 +1957,7 @@ export var Ping;
                 }
                 if ((obj.nonce != null && obj.nonce !== 0n)) {
                     w.uint32(8);
-                    w.uint64(obj.nonce);
+                    writeUint64(w, obj.nonce);
                 }
                 if ((obj.ioAgeMs != null && obj.ioAgeMs !== 0)) {
                     w.uint32(16);
@@ -2114,7 +2115,7 @@ export var Stat;
                 }
                 if ((obj.value != null && obj.value !== 0n)) {
                     w.uint32(16);
-                    w.uint64(obj.value);
+                    writeUint64(w, obj.value);
                 }
                 if (opts.lengthDelimited !== false) {
                     w.ldelim();
@@ -2602,11 +2603,11 @@ export var Closed;
                 }
                 if ((obj.bytesIn != null && obj.bytesIn !== 0n)) {
                     w.uint32(24);
-                    w.uint64(obj.bytesIn);
+                    writeUint64(w, obj.bytesIn);
                 }
                 if ((obj.bytesOut != null && obj.bytesOut !== 0n)) {
                     w.uint32(32);
-                    w.uint64(obj.bytesOut);
+                    writeUint64(w, obj.bytesOut);
                 }
                 if (opts.lengthDelimited !== false) {
                     w.ldelim();
