@@ -3,6 +3,7 @@
 
 #include "quic/connection.h"
 #include "quic/errors.h"
+#include "quic/ngtcp2_state.h"
 
 // Of ngtcp2's own lib/ngtcp2_conn.h: its public header has no way to choose
 // when.
@@ -71,6 +72,7 @@ void Connection::Service() {
     // It ended, and is dirty again.
     return;
   }
+  if (xtp_ngtcp2_unblock(conn_) != 0) more_output_ = true;
   SweepStreams();
   CheckClosing();
   if (conn_ != nullptr) ArmTimer(NextTimer());

@@ -124,6 +124,56 @@ TEST(AReaderThatPausesOnALongPathHoldsNobodyElseUp) {
   CHECK(paused->complete(64 * kMiB));
 }
 
+// Probes that a timeout has sent are in flight as all else is. Where what they
+// repeat is acknowledged after all, and they are lost, ngtcp2 has nothing to
+// repeat and stops its timer: if they fill the congestion window, nothing would
+// ever be sent again.
+TEST(LostProbesDoNotFillTheWindowForEver) {
+  Pair pair;
+  pair.sim.link.delay_us = kMs;
+  REQUIRE(pair.Connect());
+  pair.server->on_stream = [](FakeStream* stream) { stream->Expect(11); };
+  const Endpoint server = pair.server->At(4000);
+  enum { kSmallWindow, kDelay, kLose, kPass } phase = kSmallWindow;
+  std::vector<sim::Datagram> delayed;
+  pair.sim.filter = [&](sim::Datagram* datagram) {
+    if (!(datagram->to == server) || phase == kPass) return true;
+    if (phase == kSmallWindow) return pair.sim.random.Below(100) < 70;
+    if (phase == kDelay) delayed.push_back(*datagram);
+    return false;
+  };
+  const auto upload = [&](uint64_t bytes) {
+    FakeStream* const stream = pair.client->Open(1);
+    stream->SendPattern(11, bytes);
+    return stream;
+  };
+  const auto ended = [&](size_t stream) {
+    const auto& incoming = pair.server->incoming();
+    return incoming.size() > stream && incoming[stream]->ended;
+  };
+  upload(200 * 1024)->End();
+  REQUIRE(pair.sim.Run(60 * kSecond, [&] { return ended(0); }));
+  pair.sim.Run(kSecond);
+  phase = kDelay;
+  FakeStream* const small = upload(2000);
+  pair.sim.Run(20 * kMs);
+  phase = kLose;
+  pair.sim.Run(kSecond);
+  phase = kPass;
+  for (const sim::Datagram& datagram : delayed) pair.sim.Send(datagram);
+  REQUIRE(pair.sim.Run(kSecond, [&] {
+    return pair.server->incoming().size() == 2 &&
+           pair.server->incoming()[1]->received == 2000;
+  }));
+  CHECK(pair.client->Stat("in_flight_bytes", 1) >=
+        pair.client->Stat("cwnd_bytes", 1));
+  pair.sim.Run(5 * kSecond);
+  upload(100 * 1024)->End();
+  CHECK(pair.sim.Run(10 * kSecond, [&] { return ended(2); }));
+  small->End();
+  CHECK(pair.sim.Run(10 * kSecond, [&] { return ended(1); }));
+}
+
 TEST(BbrDoesNotMindAPercentOfLoss) {
   sim::Link link;
   link.delay_us = 25 * kMs;
