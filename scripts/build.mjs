@@ -66,6 +66,7 @@ async function bundle(name, outfile) {
     format: 'esm',
     target: 'node22',
     conditions: ['xtp:source'],
+    alias: { 'uint8arrays/from-string': path.join(root, 'src/xtp/service/from-string.ts') },
     legalComments: 'eof',
     // what is CommonJS inside the bundle still asks for node's modules with require
     banner: {
