@@ -33,7 +33,8 @@ const COMPARED = [
   'quic-inside',
   'utp-inside',
   'utp-raw',
-  'utp-native-raw'
+  'utp-native-raw',
+  'udt-raw'
 ]
 const LEVEL_KINDS = LEVELS.flatMap(level => [`quic@${level}`, `utp@${level}`])
 const OTHER_KINDS = ['udt', 'tcp-tls', 'tcp-plaintext', 'ws-noise', 'tcp-raw']
