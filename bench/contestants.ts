@@ -4,7 +4,7 @@ import { PROTOCOL as QUIC } from '../src/xtp-quic/protocol.ts'
 import { PROTOCOL as UTP } from '../src/xtp-utp/protocol.ts'
 import { InProcessRunner } from './contestants/in-process.ts'
 import { libp2p, type Stack, stacks } from './contestants/libp2p.ts'
-import { tcpRaw, utpNativeRaw, xtpUtpRaw } from './contestants/raw.ts'
+import { tcpRaw, utpNativeRaw, xtpUdtRaw, xtpUtpRaw } from './contestants/raw.ts'
 import type { Contestant } from './contestants/types.ts'
 
 export type { Contestant, Duplex } from './contestants/types.ts'
@@ -72,6 +72,7 @@ export const contestants: Record<string, Contestant> = {
   ),
   'utp-raw': xtpUtpRaw,
   'utp-native-raw': utpNativeRaw,
+  'udt-raw': xtpUdtRaw,
   ...Object.fromEntries(
     LEVELS.flatMap(level => [
       [
@@ -93,6 +94,7 @@ export const contestants: Record<string, Contestant> = {
 /** On other networks than loopback, for `--networks`. */
 export const networkContestants: Record<string, Contestant> = {
   'libp2p-xtp-utp': contestants.utp as Contestant,
+  'libp2p-xtp-udt': contestants.udt as Contestant,
   'libp2p-xtp-quic': contestants.quic as Contestant,
   'libp2p-xtp-quic-bbr': libp2p('xtp-quic, BBR', () =>
     stacks.quic({ settings: { congestion: 1 } })

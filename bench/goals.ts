@@ -76,6 +76,7 @@ const RULES: Rule[] = [
   rule('utp : tcp, down', ['utp', 'tcp-noise'], 'downMBps', { atLeast: 0.9 }),
   rule('raw uTP : utp-native, up', ['utp-raw', 'utp-native-raw'], 'upMBps', { atLeast: 3 }),
   rule('raw uTP : utp-native, down', ['utp-raw', 'utp-native-raw'], 'downMBps', { atLeast: 3 }),
+  rule('raw UDT : libudt in C++', ['udt-raw', 'native-libudt'], 'MBps', { atLeast: 0.7 }),
   ...(['quic', 'utp'] as const).flatMap(name => [
     rule(`${name}: own process : application’s`, [name, `${name}-inside`], 'MBps', {
       atLeast: 0.85

@@ -1,5 +1,5 @@
 // Which contestant does what, how often, and how much of it.
-import { contestants, LEVELS } from './contestants.ts'
+import { contestants, LEVELS, type Level } from './contestants.ts'
 import type { Job } from './session.ts'
 import type { Effort } from './workloads/types.ts'
 
@@ -33,9 +33,11 @@ const COMPARED = [
   'quic-inside',
   'utp-inside',
   'utp-raw',
-  'utp-native-raw'
+  'utp-native-raw',
+  'udt-raw'
 ]
-const LEVEL_KINDS = LEVELS.flatMap(level => [`quic@${level}`, `utp@${level}`])
+const kindsAt = (...levels: Level[]) => levels.flatMap(level => [`quic@${level}`, `utp@${level}`])
+const LEVEL_KINDS = kindsAt(...LEVELS)
 const OTHER_KINDS = ['udt', 'tcp-tls', 'tcp-plaintext', 'ws-noise', 'tcp-raw']
 
 const entries = (workload: string, rounds: number, kinds: string[]): Entry[] =>
@@ -56,13 +58,14 @@ const FULL: Plan = {
   },
   entries: [
     ...entries('core', 3, COMPARED),
-    ...entries('core', 2, LEVEL_KINDS),
-    ...entries('core', 1, OTHER_KINDS),
+    // goals compare these two
+    ...entries('core', 2, kindsAt('L0', 'L3')),
+    ...entries('core', 1, [...kindsAt('L2'), ...OTHER_KINDS]),
     ...entries('starts', 3, [...LEVEL_KINDS, 'tcp-noise', 'quinn', 'quic-inside']),
-    ...entries('sizes', 2, ['quic', 'utp', 'tcp-noise', 'quinn']),
-    ...entries('streams', 2, ['quic', 'quic-1024-streams', 'utp', 'tcp-noise']),
-    ...entries('connections', 2, ['quic', 'tcp-noise']),
-    ...entries('connections', 1, ['utp'])
+    ...entries('sizes', 1, ['quic', 'utp', 'tcp-noise', 'quinn']),
+    ...entries('streams', 2, ['quic', 'quic-1024-streams', 'utp']),
+    ...entries('streams', 1, ['tcp-noise']),
+    ...entries('connections', 1, ['quic', 'tcp-noise', 'utp'])
   ],
   nativeRounds: 3,
   nativeMib: 512,
@@ -72,7 +75,7 @@ const FULL: Plan = {
     ...['--seconds', '3', '--on', 'lan,wan,wan-loss,bottleneck,far,shared'],
     ...[
       '--only',
-      'libp2p-xtp-utp,libp2p-xtp-quic,libp2p-xtp-quic-bbr,libp2p-tcp-cubic,libp2p-tcp-bbr'
+      'libp2p-xtp-utp,libp2p-xtp-udt,libp2p-xtp-quic,libp2p-xtp-quic-bbr,libp2p-tcp-cubic,libp2p-tcp-bbr'
     ]
   ]
 }

@@ -18,7 +18,7 @@ interface Entrant {
 }
 
 const SHARED = 'shared'
-const SHARED_TIMING = { settleSeconds: 6, seconds: 12 }
+const SHARED_TIMING = { settleSeconds: 5, seconds: 7 }
 const GOAL = { bbrToCubic: 10, tcpBesideUtp: 0.8 }
 const DIRECTIONS: Direction[] = ['up', 'down']
 const { values } = parseArgs({

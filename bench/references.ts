@@ -2,32 +2,37 @@
 // each, or one where nothing else makes sense.
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
+import fs from 'node:fs'
 import path from 'node:path'
 import { createInterface } from 'node:readline'
 import type { Metrics } from './workloads/types.ts'
 
 export interface Reference {
   title: string
-  /** Of the program, before the role. */
+  /** Of build/bench; a name in `.node` is a module that node itself runs, for the OpenSSL that it exports. */
+  program: string
+  /** Before the role. */
   args: string[]
-  /** A module that node itself runs, for the OpenSSL that it exports. */
-  isModule?: boolean
   /** No second process, or a child of its own. */
   isAlone?: boolean
 }
 
+const REFERENCE = 'reference'
+const NGTCP2 = 'ngtcp2_pair.node'
+
 export const references: Record<string, Reference> = {
-  'native-ngtcp2': { title: 'ngtcp2 in C++', args: ['65507'], isModule: true },
+  'native-ngtcp2': { title: 'ngtcp2 in C++', program: NGTCP2, args: ['65507'] },
   'native-ngtcp2-1452': {
     title: 'ngtcp2 in C++, 1452-byte payload',
-    args: ['1452'],
-    isModule: true
+    program: NGTCP2,
+    args: ['1452']
   },
-  'native-libutp': { title: 'libutp in C++', args: ['utp'] },
-  'native-tcp': { title: 'TCP in C++', args: ['tcp'] },
-  'native-udp': { title: 'UDP with GSO and GRO in C++', args: ['udp'] },
-  'native-unix': { title: 'unix socket in C++', args: ['unix'], isAlone: true },
-  'native-memcpy': { title: 'memcpy', args: ['memcpy'], isAlone: true }
+  'native-libutp': { title: 'libutp in C++', program: REFERENCE, args: ['utp'] },
+  'native-libudt': { title: 'libudt in C++', program: 'udt_pair', args: [] },
+  'native-tcp': { title: 'TCP in C++', program: REFERENCE, args: ['tcp'] },
+  'native-udp': { title: 'UDP with GSO and GRO in C++', program: REFERENCE, args: ['udp'] },
+  'native-unix': { title: 'unix socket in C++', program: REFERENCE, args: ['unix'], isAlone: true },
+  'native-memcpy': { title: 'memcpy', program: REFERENCE, args: ['memcpy'], isAlone: true }
 }
 
 const FOLDER = path.resolve(import.meta.dirname, '../build/bench')
@@ -40,11 +45,17 @@ interface End {
   cpuSeconds: number
 }
 
-function launch({ args, isModule }: Reference, ...more: string[]) {
+const fileOf = ({ program }: Reference) => path.join(FOLDER, program)
+
+/** scripts/build-bench.mjs leaves out what cannot be built on this platform. */
+export const isBuilt = (name: string) => fs.existsSync(fileOf(references[name] as Reference))
+
+function launch(reference: Reference, ...more: string[]) {
+  const { program, args } = reference
   const all = [...args, ...more]
-  const [file, argv] = isModule
-    ? [process.execPath, ['-e', RUN_MODULE, path.join(FOLDER, 'ngtcp2_pair.node'), ...all]]
-    : [path.join(FOLDER, 'reference'), all]
+  const [file, argv] = program.endsWith('.node')
+    ? [process.execPath, ['-e', RUN_MODULE, fileOf(reference), ...all]]
+    : [fileOf(reference), all]
   const child = spawn(file, argv, { stdio: ['ignore', 'pipe', 'inherit'] })
   const timer = setTimeout(() => child.kill('SIGKILL'), LIMIT_MS)
   const ended = once(child, 'exit').finally(() => clearTimeout(timer))
@@ -52,7 +63,7 @@ function launch({ args, isModule }: Reference, ...more: string[]) {
   const next = async <T>(): Promise<T> => {
     const { value, done } = await lines.next()
     if (done) {
-      throw new Error(`${args[0]} ended with ${(await ended).join(' ')}`)
+      throw new Error(`${[program, ...all].join(' ')} ended with ${(await ended).join(' ')}`)
     }
     return JSON.parse(value) as T
   }

@@ -5,7 +5,7 @@ import { once } from 'node:events'
 import path from 'node:path'
 import { parseArgs } from 'node:util'
 import { order, type Plan, planFor } from './matrix.ts'
-import { measureReference, references } from './references.ts'
+import { isBuilt, measureReference, references } from './references.ts'
 import { makeReport, type Report, type Trouble } from './reporting/report.ts'
 import { saveAll, terminalText } from './reporting/save.ts'
 import { measure } from './session.ts'
@@ -62,8 +62,14 @@ async function runContestants({ effort }: Plan): Promise<void> {
 }
 
 async function runReferences({ nativeRounds, nativeMib }: Plan): Promise<void> {
+  const kinds = Object.keys(references).filter(kind => {
+    if (nativeRounds > 0 && !isBuilt(kind)) {
+      process.stderr.write(`${kind} is left out: it is not there for this platform\n`)
+    }
+    return isBuilt(kind)
+  })
   for (let round = 0; round < nativeRounds; round++) {
-    for (const kind of Object.keys(references)) {
+    for (const kind of kinds) {
       await step(`${kind}, round ${round + 1}`, async () => {
         const metrics = await measureReference(kind, nativeMib)
         samples.push({ kind, workload: 'native', round, metrics })

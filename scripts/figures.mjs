@@ -21,6 +21,7 @@ const KINDS = [
   'quinn',
   'utp-raw',
   'utp-native-raw',
+  'udt-raw',
   'tcp-raw',
   ...['quic', 'utp'].flatMap(name => [`${name}-inside`, `${name}@L0`, `${name}@L2`, `${name}@L3`])
 ]

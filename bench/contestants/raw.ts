@@ -1,7 +1,9 @@
-// Byte streams without libp2p: our uTP client, utp-native, and Node's TCP. A stream is a connection.
+// Byte streams without libp2p: our uTP and UDT clients, utp-native, and Node's TCP. A stream is a connection.
 import { createRequire } from 'node:module'
 import net, { type Socket } from 'node:net'
 import { multiaddr } from '@multiformats/multiaddr'
+import type { XtpClient } from 'xtp'
+import { udtClient } from 'xtp-udt'
 import { utpClient } from 'xtp-utp'
 import { fromMessageStream } from './libp2p.ts'
 import type { Client, Contestant, Duplex } from './types.ts'
@@ -21,26 +23,32 @@ function perStream(
   }
 }
 
-export const xtpUtpRaw: Contestant = {
-  title: 'xtp-utp, raw',
-  async serve(onDuplex) {
-    const listener = utpClient().createListener({
-      onConnection: connection => onDuplex(fromMessageStream(connection))
-    })
-    await listener.listen(multiaddr('/ip4/127.0.0.1/udp/0/utp'))
-    return { address: String(listener.getAddrs()[0]) }
-  },
-  async connect(address) {
-    const client = utpClient()
-    return perStream(
-      async () => {
-        const connection = await client.dial(multiaddr(address))
-        return { duplex: fromMessageStream(connection), close: () => connection.close() }
-      },
-      () => client.stop()
-    )
+/** One of our clients, whose addresses end in `/suffix`. */
+function xtpRaw(title: string, suffix: string, makeClient: () => XtpClient): Contestant {
+  return {
+    title,
+    async serve(onDuplex) {
+      const listener = makeClient().createListener({
+        onConnection: connection => onDuplex(fromMessageStream(connection))
+      })
+      await listener.listen(multiaddr(`/ip4/127.0.0.1/udp/0/${suffix}`))
+      return { address: String(listener.getAddrs()[0]) }
+    },
+    async connect(address) {
+      const client = makeClient()
+      return perStream(
+        async () => {
+          const connection = await client.dial(multiaddr(address))
+          return { duplex: fromMessageStream(connection), close: () => connection.close() }
+        },
+        () => client.stop()
+      )
+    }
   }
 }
+
+export const xtpUtpRaw = xtpRaw('xtp-utp, raw', 'utp', utpClient)
+export const xtpUdtRaw = xtpRaw('xtp-udt, raw', 'udt', udtClient)
 
 function fromSocket(socket: Socket): Duplex {
   const duplex: Duplex = { write: bytes => socket.write(bytes), end: () => socket.end() }

@@ -40,6 +40,10 @@ export class LineProcess {
     return JSON.parse(line.value) as T
   }
 
+  say(message: object): void {
+    this.#child.stdin?.write(`${JSON.stringify(message)}\n`)
+  }
+
   async end(): Promise<void> {
     const child = this.#child
     if (child.pid !== undefined && child.exitCode === null && child.signalCode === null) {

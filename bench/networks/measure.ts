@@ -69,9 +69,10 @@ export async function measure(
 
   const flow = async (kind: string): Promise<FlowResult> => {
     try {
+      // both load at the same time
       const server = start(0, 'serve', kind)
-      const { address } = await expect<{ address: string }>(server, CONNECT_MS, 'listening')
-      const client = start(1, 'dial', kind, direction === 'up' ? 'U' : 'D', address)
+      const client = start(1, 'dial', kind, direction === 'up' ? 'U' : 'D')
+      client.say(await expect<{ address: string }>(server, CONNECT_MS, 'listening'))
       await expect(client, CONNECT_MS, 'connecting')
       const receiver = direction === 'up' ? server : client
       await expect(receiver, timing.settleSeconds * 1000 + LATE_MS, 'the first byte')

@@ -1,13 +1,16 @@
 // One process of a measurement that ends after a time, not after an amount:
-// `side.ts serve KIND SETTLE SECONDS` or `side.ts dial KIND SETTLE SECONDS U|D ADDRESS`.
+// `side.ts serve KIND SETTLE SECONDS`, which says its address, or `side.ts dial KIND SETTLE SECONDS U|D`, which waits to
+// hear it on stdin. Both end when their stdin does.
 // A stream begins with one byte: U, the client sends; D, the server does. Whoever receives lets SETTLE seconds pass
 // after the first byte, counts for SECONDS, and says so.
-import { type Contestant, type Duplex, networkContestants } from '../contestants.ts'
+import { once } from 'node:events'
+import { createInterface } from 'node:readline'
+import type { Contestant, Duplex, Server } from '../contestants/types.ts'
+import { networkContestants } from '../contestants.ts'
 
 const CHUNK = new Uint8Array(64 * 1024).fill(7)
 const UP = 'U'.charCodeAt(0)
-const [role, kind = '', settle = '0', seconds = '8', direction = 'U', address = ''] =
-  process.argv.slice(2)
+const [role, kind = '', settle = '0', seconds = '8', direction = 'U'] = process.argv.slice(2)
 const contestant = networkContestants[kind] as Contestant
 const say = (message: object) => process.stdout.write(`${JSON.stringify(message)}\n`)
 const pause = (s: number) => new Promise(resolve => setTimeout(resolve, s * 1000))
@@ -64,10 +67,12 @@ function answer(duplex: Duplex): void {
   }
 }
 
-process.stdin.resume().on('end', () => process.exit(0))
+const input = createInterface({ input: process.stdin }).on('close', () => process.exit(0))
 if (role === 'serve') {
   say(await contestant.serve(answer))
 } else {
+  const [line] = await once(input, 'line')
+  const { address } = JSON.parse(line) as Server
   const client = await contestant.connect(address)
   const duplex = await client.open()
   say({ connected: true })

@@ -58,7 +58,7 @@ function throughput(report: Report): Plot {
 }
 
 function references(report: Report): Plot {
-  const kinds = ['quic', 'quic-1452', 'utp-raw', 'tcp-raw']
+  const kinds = ['quic', 'quic-1452', 'utp-raw', 'udt-raw', 'tcp-raw']
   const native = Object.keys(report.figures).filter(isNative)
   return {
     title: 'Against the physical limits',

@@ -1,7 +1,7 @@
 // When libudt acknowledges, and so delivers: by itself it lets a lone packet
 // wait for up to 100 ms. UDT's own congestion control decides otherwise, by
 // libudt's interface for that: at once when no more datagrams are there, and
-// every 64 packets meanwhile.
+// every 64 packets meanwhile. It also says how fast slow start ends.
 #ifndef XTP_UDT_ACKNOWLEDGEMENT_H_
 #define XTP_UDT_ACKNOWLEDGEMENT_H_
 

@@ -17,6 +17,7 @@
 
 #include "common/byte_order.h"
 #include "common/io_thread.h"
+#include "udt/libudt_calls.h"
 
 namespace xtp::udt {
 namespace {
@@ -33,6 +34,9 @@ constexpr uint64_t kAckStepUs = 300;
 // As long as packets that changed places are apart.
 constexpr uint64_t kReorderUs = 3000;
 constexpr size_t kMaxHeldNaks = 256;
+// Between the first read from a full buffer and what is put into it next: a
+// window that says how much was read is worth more than one of a packet.
+constexpr uint64_t kRoomUs = 2000;
 // A full socket buffer blocks libudt's sender, as a blocking socket would.
 constexpr int kSendWaitMs = 10;
 
@@ -145,7 +149,9 @@ void Channel::Forget(uint32_t socket) {
   dialing_.erase(socket);
   const auto found = sockets_.find(socket);
   if (found == sockets_.end()) return;
-  peers_.erase(found->second);
+  peers_.erase(found->second.peer);
+  keepers_.erase(socket);
+  keeping_ = keepers_.size();
   sockets_.erase(found);
 }
 
@@ -191,10 +197,13 @@ ssize_t Channel::Receive(msghdr* message) {
   if (!held_naks_.empty()) SendDueNaks(IoThread::NowUs());
   // libudt has seen the packets that these are about.
   if (!fresh_.empty()) PublishNotices();
+  if (received_.empty()) Offer();
   if (received_.empty() && !Fill()) {
     Wait();
+    if (received_.empty()) Offer();
     if (received_.empty() && !Fill()) {
       left_us_ = IoThread::NowUs();
+      SetThreadTime(arrivals_.Tell(left_us_));
       errno = EAGAIN;
       return -1;
     }
@@ -212,6 +221,7 @@ ssize_t Channel::Receive(msghdr* message) {
     memcpy(message->msg_name, datagram.from.address(), datagram.from.length());
   }
   told_libudt_ = true;
+  SetThreadTime(arrivals_.Tell(datagram.arrived_us));
   left_us_ = IoThread::NowUs();
   return static_cast<ssize_t>(at);
 }
@@ -223,7 +233,12 @@ bool Channel::Fill() {
     std::shared_lock<std::shared_mutex> lock(socket_mutex_);
     if (socket_ == nullptr) return false;
     counters_->receive_calls++;
+    const size_t first = received_.size();
     socket_->Receive(&buffers_, this);
+    const size_t count = received_.size() - first;
+    for (size_t i = 0; i < count; i++) {
+      received_[first + i].arrived_us = arrivals_.At(i, count);
+    }
   }
   // Who holds answers sends meanwhile, and locks the socket for that.
   if (has_challenge_) {
@@ -255,6 +270,12 @@ void Channel::Wait() {
     timeout_us =
         std::min(timeout_us, static_cast<int64_t>(due > now ? due - now : 0));
   }
+  if (next_offer_us_ != 0) {
+    const uint64_t due = next_offer_us_;
+    const uint64_t now = IoThread::NowUs();
+    timeout_us =
+        std::min(timeout_us, static_cast<int64_t>(due > now ? due - now : 0));
+  }
   if (released_) timeout_us = 0;
   {
     // Close waits until this returns; it wakes first.
@@ -265,6 +286,7 @@ void Channel::Wait() {
       socket_->ReceiveErrors(&buffers_, this);
     }
   }
+  arrivals_.OnWoken(IoThread::NowUs());
   char drain[64];
   if ((polls[0].revents & POLLIN) != 0) {
     while (read(wake_[0], drain, sizeof drain) > 0) {
@@ -286,9 +308,86 @@ void Channel::Acknowledge() {
     reminders_.emplace_back();
     uint8_t* const packet = reminders_.back().data();
     MakeKeepAlive(entry.socket, packet);
-    received_.push_back(Datagram{packet, kHeaderBytes, found->second.address});
+    received_.push_back(Datagram{packet, kHeaderBytes,
+                                 found->second.peer.address, acknowledged_us_});
   }
   unacknowledged_.clear();
+}
+
+// A full receive buffer is a window of two packets to libudt, which then drops
+// both. Its sender sends neither them nor anything else before 300 ms have
+// passed, whatever later acknowledgements say of the window: none of them
+// acknowledges anything.
+void Channel::Keep(uint32_t socket, Connection* connection, uint32_t sequence,
+                   const uint8_t* data, size_t length) {
+  std::vector<Kept>& kept = connection->kept;
+  const auto is_same = [&](const Kept& k) { return k.sequence == sequence; };
+  if (SequenceDistance(connection->acknowledged, sequence) >= kLeastWindow ||
+      std::any_of(kept.begin(), kept.end(), is_same)) {
+    return;
+  }
+  if (kept.empty()) {
+    keepers_.insert(socket);
+    keeping_ = keepers_.size();
+    // Once in any case: it may have been read before it was kept.
+    OfferAt(connection, IoThread::NowUs() + kBusySleepMs * uint64_t{1000});
+  }
+  kept.push_back(Kept{sequence, {data, data + length}});
+}
+
+void Channel::OnAcknowledged(uint32_t socket, const SentFacts& ack) {
+  Connection& connection = sockets_[socket];
+  connection.acknowledged = ack.acknowledged;
+  if (ack.has_window) connection.full = ack.window <= kLeastWindow;
+  std::vector<Kept>& kept = connection.kept;
+  if (kept.empty()) return;
+  const auto is_behind = [&](const Kept& k) {
+    return SequenceDistance(ack.acknowledged, k.sequence) >= kLeastWindow;
+  };
+  kept.erase(std::remove_if(kept.begin(), kept.end(), is_behind), kept.end());
+  if (!kept.empty()) return;
+  keepers_.erase(socket);
+  keeping_ = keepers_.size();
+}
+
+void Channel::OfferAt(Connection* connection, uint64_t due_us) {
+  connection->offer_us = due_us;
+  if (next_offer_us_ == 0 || due_us < next_offer_us_) next_offer_us_ = due_us;
+}
+
+void Channel::OfferSoon(uint32_t socket) {
+  {
+    std::lock_guard<std::mutex> lock(mutex_);
+    if (keepers_.count(socket) == 0) return;
+    Connection& connection = sockets_[socket];
+    const uint64_t due_us = IoThread::NowUs() + kRoomUs;
+    if (connection.offer_us != 0 && connection.offer_us <= due_us) return;
+    OfferAt(&connection, due_us);
+  }
+  Wake();
+}
+
+// Nothing of what was offered before is in received_ any more.
+void Channel::Offer() {
+  offered_.clear();
+  const uint64_t now = IoThread::NowUs();
+  if (next_offer_us_ == 0 || next_offer_us_ > now) return;
+  std::lock_guard<std::mutex> lock(mutex_);
+  next_offer_us_ = 0;
+  for (const uint32_t socket : keepers_) {
+    Connection& connection = sockets_[socket];
+    if (connection.offer_us == 0) continue;
+    if (connection.offer_us > now) {
+      OfferAt(&connection, connection.offer_us);
+      continue;
+    }
+    connection.offer_us = 0;
+    for (const Kept& kept : connection.kept) {
+      offered_.push_back(kept.bytes);
+      received_.push_back(Datagram{offered_.back().data(), kept.bytes.size(),
+                                   connection.peer.address, now});
+    }
+  }
 }
 
 // libudt asks for a packet again as soon as a later one has come, and its
@@ -352,7 +451,7 @@ void Channel::OnUdpDatagram(const uint8_t* data, size_t length,
   counters_->datagrams_in++;
   auto* const packet = const_cast<uint8_t*>(data);
   if (Admit(packet, length, from)) {
-    received_.push_back(Datagram{packet, length, from});
+    received_.push_back(Datagram{packet, length, from, 0});
   }
 }
 
@@ -382,15 +481,18 @@ bool Channel::Admit(uint8_t* data, size_t length, const Endpoint& from) {
     if (facts.kind == PacketKind::kResponse) {
       dialing_.erase(facts.destination);
       const Peer peer{facts.handshake_id, from};
-      sockets_[facts.destination] = peer;
+      sockets_[facts.destination].peer = peer;
       peers_[peer] = facts.destination;
     }
     return true;
   }
   const auto found = sockets_.find(facts.destination);
-  if (found != sockets_.end() && found->second.address == from) {
+  if (found != sockets_.end() && found->second.peer.address == from) {
     if (!facts.control && !held_naks_.empty()) {
       OnSequence(facts.destination, facts.sequence);
+    }
+    if (!facts.control && found->second.full) {
+      Keep(facts.destination, &found->second, facts.sequence, data, length);
     }
     if (facts.kind == PacketKind::kShutdown) {
       Note(facts.destination, Notice::Kind::kShutdown);
@@ -491,8 +593,15 @@ ssize_t Channel::Send(const msghdr* message) {
           message->msg_namelen);
       std::lock_guard<std::mutex> lock(mutex_);
       const Peer peer{sent.destination, to};
-      sockets_[sent.handshake_id] = peer;
+      sockets_[sent.handshake_id].peer = peer;
       peers_[peer] = sent.handshake_id;
+    } else if (sent.is_ack) {
+      const Endpoint to = Endpoint::FromSockaddr(
+          static_cast<const sockaddr*>(message->msg_name),
+          message->msg_namelen);
+      std::lock_guard<std::mutex> lock(mutex_);
+      const auto peer = peers_.find(Peer{sent.destination, to});
+      if (peer != peers_.end()) OnAcknowledged(peer->second, sent);
     }
   }
   if (HoldNak(message)) return static_cast<ssize_t>(length);

@@ -4,7 +4,8 @@
 // - a descriptor number that is used again is no matter: handles are not;
 // - the port is free as soon as Close returns, not seconds later;
 // - datagrams are read in batches, and looked at before libudt sees them;
-// - libudt's receiving thread sleeps until there is something, not 100 µs.
+// - libudt's receiving thread sleeps until there is something, not 100 µs;
+// - packets that libudt has no room for are given to it again when it has.
 #ifndef XTP_UDT_CHANNEL_H_
 #define XTP_UDT_CHANNEL_H_
 
@@ -23,10 +24,12 @@
 #include <vector>
 
 #include "common/endpoint.h"
+#include "common/io_thread.h"
 #include "common/status.h"
 #include "common/transport.h"
 #include "common/udp_socket.h"
 #include "udt/acknowledgement.h"
+#include "udt/arrivals.h"
 #include "udt/packet.h"
 
 namespace xtp::udt {
@@ -99,6 +102,10 @@ class Channel final : private UdpSink, private AckListener {
   // A UDT socket that is no more: its peer is told, should it send.
   void Forget(uint32_t socket);
   void TakeNotices(std::vector<Notice>* out);
+  // There is room in the receive buffer of a UDT socket.
+  void OnRead(uint32_t socket) {
+    if (keeping_.load(std::memory_order_relaxed) > 0) OfferSoon(socket);
+  }
   // The UDP socket goes at once; libudt may take its time.
   void Close();
   // libudt's receiving thread: when it was last here; `now_us` while it is.
@@ -121,13 +128,14 @@ class Channel final : private UdpSink, private AckListener {
     uint8_t* data;
     size_t length;
     Endpoint from;
+    uint64_t arrived_us;
   };
 
   Channel(std::unique_ptr<UdpSocket> socket, const PacketLimits& limits,
           std::shared_ptr<ChannelOwner> owner);
 
   // UdpSink.
-  void OnUdpBatch() override {}
+  void OnUdpBatch() override { arrivals_.OnBatch(IoThread::NowUs()); }
   void OnUdpDatagram(const uint8_t* data, size_t length,
                      const Endpoint& from) override;
   void OnUdpError(const uint8_t* payload, size_t length, const Endpoint& to,
@@ -141,6 +149,8 @@ class Channel final : private UdpSink, private AckListener {
   bool HoldNak(const msghdr* message);
   void OnSequence(uint32_t socket, uint32_t sequence);
   void SendDueNaks(uint64_t now_us);
+  void OfferSoon(uint32_t socket);
+  void Offer();
   bool Admit(uint8_t* data, size_t length, const Endpoint& from);
   bool AdmitRequest(const uint8_t* data, const Endpoint& from);
   void Note(uint32_t socket, Notice::Kind kind);
@@ -164,6 +174,23 @@ class Channel final : private UdpSink, private AckListener {
     }
   };
 
+  // A packet that came when its socket's buffer was full.
+  struct Kept {
+    uint32_t sequence;
+    std::vector<uint8_t> bytes;
+  };
+  struct Connection {
+    Peer peer;
+    uint32_t acknowledged = 0;
+    bool full = false;
+    std::vector<Kept> kept;
+    uint64_t offer_us = 0;  // when libudt gets them once more; 0: not yet
+  };
+  void Keep(uint32_t socket, Connection* connection, uint32_t sequence,
+            const uint8_t* data, size_t length);
+  void OnAcknowledged(uint32_t socket, const SentFacts& ack);
+  void OfferAt(Connection* connection, uint64_t due_us);
+
   const PacketLimits limits_;
   const std::shared_ptr<ChannelOwner> owner_;
   ChannelCounters* const counters_;
@@ -180,6 +207,8 @@ class Channel final : private UdpSink, private AckListener {
   // When the receiving thread left Receive; 0 while it is in there.
   std::atomic<uint64_t> left_us_{0};
   std::atomic<bool> entered_once_{false};
+  std::atomic<size_t> keeping_{0};  // connections with packets that are kept
+  std::atomic<uint64_t> next_offer_us_{0};  // 0: none
 
   // Shared by threads that use the socket, owned by Close.
   mutable std::shared_mutex socket_mutex_;
@@ -187,6 +216,7 @@ class Channel final : private UdpSink, private AckListener {
 
   // The receiving thread's own.
   UdpReceiveBuffers buffers_;
+  Arrivals arrivals_;
   bool has_challenge_ = false;  // among those that were received last
   std::deque<Datagram> received_;
   std::vector<Notice> fresh_;  // libudt has not processed their packets yet
@@ -207,13 +237,15 @@ class Channel final : private UdpSink, private AckListener {
   };
   std::deque<HeldNak> held_naks_;  // the oldest first
   bool told_libudt_ = false;       // of a packet, since the last Wait
+  std::deque<std::vector<uint8_t>> offered_;
 
   std::mutex answers_mutex_;
 
   std::mutex mutex_;  // guards the rest
   std::unordered_set<uint32_t> dialing_;
   // Our UDT sockets with a connection, and the peers' ids of them.
-  std::unordered_map<uint32_t, Peer> sockets_;
+  std::unordered_map<uint32_t, Connection> sockets_;
+  std::unordered_set<uint32_t> keepers_;  // those with packets that are kept
   std::unordered_map<Peer, uint32_t, PeerHash, PeerEqual> peers_;
   std::vector<Notice> notices_;
   uint32_t answer_tokens_;

@@ -37,7 +37,8 @@ bool Within(uint64_t ms, Condition condition) {
 // A UDP socket, as the engine makes it, and the UDT sockets on it.
 class End {
  public:
-  explicit End(const Endpoint& local) {
+  explicit End(const Endpoint& local, int receive_bytes = 12 * 1024 * 1024)
+      : receive_bytes_(receive_bytes) {
     UDT::startup();
     std::unique_ptr<UdpSocket> udp;
     CHECK(UdpSocket::Bind(local, UdpOptions(), &udp).ok());
@@ -58,6 +59,8 @@ class End {
     UDT::setsockopt(socket, 0, UDT_SNDSYN, &off, sizeof off);
     UDT::setsockopt(socket, 0, UDT_RCVSYN, &off, sizeof off);
     UDT::setsockopt(socket, 0, UDT_LINGER, &none, sizeof none);
+    UDT::setsockopt(socket, 0, UDT_RCVBUF, &receive_bytes_,
+                    sizeof receive_bytes_);
     UDT::setsockopt(socket, 0, UDT_CC, AckingControlFactory(), sizeof(void*));
     CHECK_EQ(UDT::bind2(socket, channel->handle()), 0);
     return socket;
@@ -86,6 +89,7 @@ class End {
   int listener;
 
  private:
+  const int receive_bytes_;
   const std::shared_ptr<ChannelOwner> owner_ = std::make_shared<ChannelOwner>();
 };
 
@@ -228,6 +232,38 @@ TEST(ALonePacketDoesNotWait) {
     CHECK(Within(1000, [&] { return UDT::recv(to, &byte, 1, 0) == 1; }));
   }
   CHECK(IoThread::NowUs() - start < kTurns * 60 * 1000);
+  UDT::close(out);
+  UDT::close(in);
+}
+
+// libudt's sender waits for 300 ms each time.
+TEST(AFullBufferThatEmptiesFillsAgain) {
+  const int bytes = 64 * 1024;
+  End server(At("127.0.0.1"), bytes);
+  End dialer(At("127.0.0.1"));
+  const int out = dialer.Dial(server.channel->local());
+  CHECK(Connected(out));
+  const int in = server.Accept();
+  CHECK(in != UDT::INVALID_SOCK);
+  const std::vector<char> chunk(16 * bytes, 7);
+  std::vector<char> got(chunk.size());
+  int slow = 0;
+  for (int i = 0; i < 10; i++) {
+    // Its own buffer is larger: there is always more to send.
+    UDT::send(out, chunk.data(), static_cast<int>(chunk.size()), 0);
+    usleep(30 * 1000);  // all that there is room for has come
+    size_t read = 0;
+    const bool soon = Within(250, [&] {
+      const int n = UDT::recv(in, got.data(), static_cast<int>(got.size()), 0);
+      if (n > 0) {
+        server.channel->OnRead(static_cast<uint32_t>(in));
+        read += static_cast<size_t>(n);
+      }
+      return read > 3 * size_t{bytes};
+    });
+    if (!soon) slow++;
+  }
+  CHECK(slow < 5);  // a busy machine may be so once
   UDT::close(out);
   UDT::close(in);
 }

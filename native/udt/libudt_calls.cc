@@ -37,6 +37,7 @@ constexpr long kLongestPacingWaitNs = 11 * 1000 * 1000;
 constexpr long kNsPerSecond = 1000000000;
 
 thread_local const std::atomic<int>* waiting_step_ms = nullptr;
+thread_local uint64_t thread_time_us = 0;
 
 SipKey NewKey() {
   SipKey key;
@@ -86,6 +87,8 @@ void SetEventWaiter(const std::atomic<int>* step_ms) {
   waiting_step_ms = step_ms;
 }
 
+void SetThreadTime(uint64_t now_us) { thread_time_us = now_us; }
+
 }  // namespace xtp::udt
 
 using xtp::udt::Channel;
@@ -95,6 +98,7 @@ extern "C" {
 ssize_t xtp_udt_recvmsg(int fd, msghdr* message, int /*flags*/) {
   const auto channel = Channel::Find(fd);
   if (channel != nullptr) return channel->Receive(message);
+  xtp::udt::SetThreadTime(0);
   usleep(1000);  // its thread is being ended
   errno = EBADF;
   return -1;
@@ -156,6 +160,12 @@ void xtp_udt_srand(unsigned) {}
 
 // A clock that nobody sets: libudt measures time-outs with it.
 int xtp_udt_gettimeofday(timeval* now, void*) {
+  const uint64_t us = xtp::udt::thread_time_us;
+  if (us != 0) {
+    now->tv_sec = static_cast<time_t>(us / 1000000);
+    now->tv_usec = static_cast<suseconds_t>(us % 1000000);
+    return 0;
+  }
   timespec monotonic;
   clock_gettime(CLOCK_MONOTONIC, &monotonic);
   now->tv_sec = monotonic.tv_sec;

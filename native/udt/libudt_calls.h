@@ -3,6 +3,7 @@
 #define XTP_UDT_LIBUDT_CALLS_H_
 
 #include <atomic>
+#include <cstdint>
 
 namespace xtp::udt {
 
@@ -10,6 +11,10 @@ namespace xtp::udt {
 // for how long at a time: libudt looks again without having been told every
 // 10 ms, also where nothing can happen.
 void SetEventWaiter(const std::atomic<int>* step_ms);
+
+// What the clock says in the calling thread until it is told again; 0: what it
+// is.
+void SetThreadTime(uint64_t now_us);
 
 }  // namespace xtp::udt
 

@@ -148,15 +148,27 @@ SentFacts InspectSent(const uint8_t* header, const uint8_t* payload,
                       size_t payload_length) {
   SentFacts facts;
   const uint32_t first = GetU32(header);
-  if ((first & kControlBit) == 0 || ((first >> 16) & 0x7fff) != kHandshake ||
-      payload_length < kHandshakeBytes - kHeaderBytes) {
+  if ((first & kControlBit) == 0) return facts;
+  const uint32_t type = (first >> 16) & 0x7fff;
+  facts.destination = GetU32(header + 12);
+  if (type == kAck && payload_length >= 4) {
+    facts.is_ack = true;
+    facts.acknowledged = Word(payload, 0);
+    facts.has_window = payload_length >= 16;
+    if (facts.has_window) facts.window = Word(payload, 3);
     return facts;
   }
-  facts.destination = GetU32(header + 12);
+  if (type != kHandshake || payload_length < kHandshakeBytes - kHeaderBytes) {
+    return facts;
+  }
   facts.handshake_id = Word(payload, kWordSocketId);
   facts.is_response = facts.destination != 0 &&
                       Word(payload, kWordRequestType) == kConcludingType;
   return facts;
+}
+
+uint32_t SequenceDistance(uint32_t base, uint32_t sequence) {
+  return (sequence - base) & ~kControlBit;
 }
 
 std::vector<uint32_t> MissingOf(const uint8_t* header, const uint8_t* payload,

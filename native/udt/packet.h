@@ -49,6 +49,10 @@ struct SentFacts {
   bool is_response = false;  // a handshake that accepts
   uint32_t destination = 0;
   uint32_t handshake_id = 0;
+  bool is_ack = false;
+  uint32_t acknowledged = 0;  // the sequence number that is wanted next
+  bool has_window = false;    // a light acknowledgement has none
+  uint32_t window = 0;        // packets that there is room for
 };
 SentFacts InspectSent(const uint8_t* header, const uint8_t* payload,
                       size_t payload_length);
@@ -65,6 +69,11 @@ constexpr size_t kMaxMissing = 64;
 
 // Answers a request with "refused", as large as the request.
 void MakeRefusal(const uint8_t* request, uint8_t out[kHandshakeBytes]);
+
+// libudt's acknowledgements say at least this, though there is no room at all.
+constexpr uint32_t kLeastWindow = 2;
+// How many packets `sequence` is after `base`, both of 31 bits.
+uint32_t SequenceDistance(uint32_t base, uint32_t sequence);
 
 void MakeKeepAlive(uint32_t destination, uint8_t out[kHeaderBytes]);
 

@@ -156,6 +156,24 @@ TEST(WhatIsMissing) {
   CHECK(MissingOf(ack.data(), ack.data() + kHeaderBytes, 4).empty());
 }
 
+TEST(WhatIsAcknowledged) {
+  const auto sent = [](const Bytes& packet) {
+    return InspectSent(packet.data(), packet.data() + kHeaderBytes,
+                       packet.size() - kHeaderBytes);
+  };
+  const SentFacts whole = sent(Control(2, 5, {7, 100, 50, kLeastWindow}));
+  CHECK(whole.is_ack && whole.has_window && !whole.is_response);
+  CHECK_EQ(whole.destination, uint32_t{5});
+  CHECK_EQ(whole.acknowledged, uint32_t{7});
+  CHECK_EQ(whole.window, kLeastWindow);
+  const SentFacts light = sent(Control(2, 5, {8}));
+  CHECK(light.is_ack && !light.has_window);
+  CHECK_EQ(light.acknowledged, uint32_t{8});
+  CHECK(!sent(Control(3, 5, {8})).is_ack);
+  CHECK(!sent(Handshake(9, 0xffffffff)).is_ack);
+  CHECK_EQ(SequenceDistance(0x7fffffff, 1), uint32_t{2});
+}
+
 TEST(NoiseIsReadInBounds) {
   uint32_t state = 1;
   for (int i = 0; i < 200000; i++) {

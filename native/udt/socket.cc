@@ -218,6 +218,7 @@ Status UdtSocket::ReadFrames(uint8_t* buffer, size_t room, size_t* got) {
       read_waits_ = !lost_;
       break;
     }
+    channel_->OnRead(static_cast<uint32_t>(socket_));
     if (data) {
       reader_.TookData(static_cast<size_t>(length));
       *got += static_cast<size_t>(length);
