@@ -60,7 +60,7 @@ function goals(found) {
       measured,
       `${least}–${most}`,
       goal,
-      met ? 'met' : '**missed**'
+      met === undefined ? 'yardstick' : met ? 'met' : '**missed**'
     ])
   )
 }

@@ -62,7 +62,7 @@ export function goalTable({ goals }: Report): Table {
       short(measured),
       `${short(least)}–${short(most)}`,
       goal,
-      met ? 'met' : '**missed**'
+      met === undefined ? 'yardstick' : met ? 'met' : '**missed**'
     ])
   }
 }
