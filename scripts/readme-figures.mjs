@@ -113,7 +113,8 @@ function render({ commit, date, machine, rows, goals: ratios, crashes: killed, n
     `\`npm run bench\` of ${date}, commit ${commit}, on ${cores} × ${cpu}, Linux ${kernel}, Node ${node}: loopback, ` +
       `medians of interleaved rounds (${FIGURES}).`,
     contestants(rows.filter(row => !isPriceOf(row))),
-    'What was aimed at, and what came out, within that run:',
+    'What was aimed at, and what came out, within that run. A yardstick is what TCP does there: libp2p’s yamux wakes every ' +
+      'stream whenever there is room, and one may starve others, whatever is below it.',
     goals(ratios),
     'The price of isolation: the same client and addon inside the application, in a process of its own, and in a sandbox.',
     isolation(rows.filter(isPriceOf)),
