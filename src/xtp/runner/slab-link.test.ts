@@ -86,7 +86,9 @@ async function fullCollections(work: () => Promise<void>): Promise<number> {
   return full
 }
 
-const PASSED_BYTES = 512 * 2 ** 20
+const PASSED_BYTES = 2 ** 30
+/** Without young garbage there is one for each 64 to 80 MiB; a start, or a busy machine, has a few. */
+const FEW = 7
 
 test('what is received is freed by small collections, not by full ones', async () => {
   const { link, remote } = await connect()
@@ -110,8 +112,7 @@ test('what is received is freed by small collections, not by full ones', async (
     await end.promise
   })
   assert.equal(received, PASSED_BYTES)
-  // one per 64 MiB or so without the young arrays
-  assert.ok(full <= 3, `${full} full collections`)
+  assert.ok(full <= FEW, `${full} full collections`)
 })
 
 /** Reads what comes and says how much that was: in a process of its own, whose collections do not count. */
@@ -149,7 +150,7 @@ test('so is what is sent', async () => {
   link.socket.end()
   assert.equal(Number((await lines.next()).value), PASSED_BYTES + 'tag'.length)
   await ended
-  assert.ok(full <= 3, `${full} full collections`)
+  assert.ok(full <= FEW, `${full} full collections`)
 })
 
 test('the first bytes lead, and nothing is read before attach', async () => {
