@@ -17,7 +17,7 @@ it('every snippet of docs/new-transport.md is in the file that it is said to be 
   for (const [, file = '', text = ''] of shown) {
     assert.ok(read(file).includes(text), `${file} has no such lines:\n${text}`)
   }
-  const code = page.match(/```(?:cpp|ts|cmake)\n/g) ?? []
+  const code = page.match(/```(?:cpp|ts|cmake|js)\n/g) ?? []
   assert.equal(code.length, shown.length, 'code without a marker')
 })
 
