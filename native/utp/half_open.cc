@@ -20,9 +20,32 @@ uint16_t SynGuard::Hash(const PeerKey& peer, uint16_t syn_seq,
   return static_cast<uint16_t>(SipHash(key_, input, sizeof input));
 }
 
+size_t SynGuard::Place(const PeerKey& peer) const {
+  // No time is in this epoch.
+  return Hash(peer, 0, UINT64_MAX) % kPlaces;
+}
+
+bool SynGuard::WasAnswered(const PeerKey& peer, uint64_t now_us) const {
+  const uint64_t age = now_us / kEpochUs - epoch_;
+  if (age > 1) return false;
+  const size_t place = Place(peer);
+  return answered_[place] || (age == 0 && answered_before_[place]);
+}
+
 uint16_t SynGuard::SynAckSeq(const PeerKey& peer, uint16_t syn_seq,
-                             uint64_t now_us) const {
-  return Hash(peer, syn_seq, now_us / kEpochUs);
+                             uint64_t now_us) {
+  const uint64_t epoch = now_us / kEpochUs;
+  if (epoch != epoch_) {
+    if (epoch - epoch_ == 1) {
+      answered_before_ = answered_;
+    } else {
+      answered_before_.reset();
+    }
+    answered_.reset();
+    epoch_ = epoch;
+  }
+  answered_.set(Place(peer));
+  return Hash(peer, syn_seq, epoch);
 }
 
 // libutp does not count the SYN-ACK as a packet: the acceptor's first data
@@ -41,6 +64,7 @@ SynGuard::Verdict SynGuard::Check(const PeerKey& peer, const Header& packet,
   syn.id = static_cast<uint16_t>(packet.connection_id - 1);
   proof->syn_seq = static_cast<uint16_t>(packet.seq - 1);
   proof->syn_ack_seq = static_cast<uint16_t>(packet.ack + 1);
+  if (!WasAnswered(syn, now_us)) return Verdict::kStranger;
   if (Matches(syn, proof->syn_seq, packet.ack, now_us)) {
     return Verdict::kProven;
   }

@@ -5,10 +5,15 @@
 //
 // So a flood of spoofed SYNs costs a hash each, there are no half-open
 // connections to limit or to evict, and a duplicate SYN is answered again.
-// The number has 16 bits: that is all the protocol has.
+// The number has 16 bits: that is all the protocol has, and thousands of
+// packets for connections of a process that died, which wait in a kept socket,
+// would guess it now and then. So it is also remembered, in a table of bits,
+// who was answered lately; under a flood that table is full, and says nothing.
 #ifndef XTP_UTP_HALF_OPEN_H_
 #define XTP_UTP_HALF_OPEN_H_
 
+#include <bitset>
+#include <cstddef>
 #include <cstdint>
 
 #include "common/siphash.h"
@@ -26,9 +31,9 @@ class SynGuard {
 
   explicit SynGuard(const SipKey& key) : key_(key) {}
 
-  // `peer.id` is the id of the SYN, which the dialer receives on.
-  uint16_t SynAckSeq(const PeerKey& peer, uint16_t syn_seq,
-                     uint64_t now_us) const;
+  // For a SYN-ACK that is sent now. `peer.id` is the id of the SYN, which the
+  // dialer receives on.
+  uint16_t SynAckSeq(const PeerKey& peer, uint16_t syn_seq, uint64_t now_us);
 
   enum class Verdict {
     kStranger,  // acknowledges nothing that was sent
@@ -44,11 +49,19 @@ class SynGuard {
                 Proof* proof) const;
 
  private:
+  static constexpr size_t kPlaces = 65536;
+
   uint16_t Hash(const PeerKey& peer, uint16_t syn_seq, uint64_t epoch) const;
+  size_t Place(const PeerKey& peer) const;
+  bool WasAnswered(const PeerKey& peer, uint64_t now_us) const;
   bool Matches(const PeerKey& peer, uint16_t syn_seq, uint16_t ack,
                uint64_t now_us) const;
 
   const SipKey key_;
+  // In the epoch of the latest SYN-ACK, and in the one before it.
+  uint64_t epoch_ = 0;
+  std::bitset<kPlaces> answered_;
+  std::bitset<kPlaces> answered_before_;
 };
 
 }  // namespace xtp::utp

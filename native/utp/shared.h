@@ -51,7 +51,7 @@ struct Shared {
   Host* const host;
   const Settings settings;
   const Guards guards;
-  const SynGuard syn_guard;
+  SynGuard syn_guard;
   Random random;
   Counters counters;
   WindowBudget window_budget;
