@@ -43,7 +43,7 @@ const COUNTS = {
   torrentLossyBytes: { short: 4 * 2 ** 20, again: 2 ** 20, full: 32 * 2 ** 20, sanitized: 2 ** 20 },
   /** Bytes from and to the independent QUIC, each way: it is slow. */
   quinnBytes: {
-    short: 32 * 2 ** 20,
+    short: 256 * 2 ** 20,
     again: 4 * 2 ** 20,
     full: 256 * 2 ** 20,
     sanitized: 8 * 2 ** 20
