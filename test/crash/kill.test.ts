@@ -12,6 +12,8 @@ import { children, openFds, until } from '../support/processes.ts'
 import { type Channel, WIRES } from '../support/wires.ts'
 
 const SETTLE_MS = 2000
+/** Of 300 kB over loopback. */
+const TRANSFER_MS = 10_000
 const ROUNDS = Array.from({ length: counts.kills }, (_, i) => i)
 
 /** The error of a promise that has to fail soon. */
@@ -30,6 +32,19 @@ async function failsSoon(promise: Promise<unknown>): Promise<Error & { code?: st
     clearTimeout(timer)
   }
   throw new Error('it succeeded although the service was killed')
+}
+
+/** Fails where a transfer stands still, for instance because another connection than the dialled one was accepted. */
+async function inTime<T>(promise: Promise<T>): Promise<T> {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error('the transfer stands still')), TRANSFER_MS)
+  })
+  try {
+    return await Promise.race([promise, late])
+  } finally {
+    clearTimeout(timer)
+  }
 }
 
 function typed(error: Error & { code?: string }, ...codes: string[]) {
@@ -91,8 +106,8 @@ for (const wire of WIRES) {
             const out = await wire.dial(client, address, { signal: AbortSignal.timeout(1000) })
             const pattern = new Pattern(6)
             const sent = sendPattern(out.stream, pattern, 300_000)
-            const into = await accepted
-            await Promise.all([sent, receivePattern(into.stream, pattern, 300_000)])
+            const into = await inTime(accepted)
+            await inTime(Promise.all([sent, receivePattern(into.stream, pattern, 300_000)]))
             await Promise.all([out.connection.close(), into.connection.close()])
             return true
           } catch (error) {
