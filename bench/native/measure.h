@@ -1,8 +1,9 @@
-// What all references share: the clock, CPU time, and the lines of JSON that
-// bench/references.ts reads.
+// What all references share: the clock, CPU time, addresses, and the lines of
+// JSON that bench/references.ts reads.
 #ifndef XTP_BENCH_MEASURE_H_
 #define XTP_BENCH_MEASURE_H_
 
+#include <netinet/in.h>
 #include <sys/resource.h>
 #include <time.h>
 
@@ -31,6 +32,14 @@ inline double CpuSeconds(int who = RUSAGE_SELF) {
     return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_usec) / 1e6;
   };
   return seconds(usage.ru_utime) + seconds(usage.ru_stime);
+}
+
+inline sockaddr_in Loopback(uint16_t port) {
+  sockaddr_in address = {};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  address.sin_port = htons(port);
+  return address;
 }
 
 // From the first byte to the last.

@@ -36,14 +36,6 @@ void Receive(int fd, uint64_t bytes, Meter* meter) {
   }
 }
 
-sockaddr_in Loopback(uint16_t port) {
-  sockaddr_in address = {};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  address.sin_port = htons(port);
-  return address;
-}
-
 }  // namespace
 
 int RunTcp(const Side& side) {

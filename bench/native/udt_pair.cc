@@ -26,14 +26,6 @@ void Require(bool ok, const char* what) {
   _exit(1);
 }
 
-sockaddr_in Loopback(uint16_t port) {
-  sockaddr_in address = {};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  address.sin_port = htons(port);
-  return address;
-}
-
 void Receive(UDTSOCKET socket, uint64_t bytes, Meter* meter) {
   std::vector<char> chunk(kChunkBytes);
   while (bytes > 0) {
