@@ -61,6 +61,7 @@ class Connection final : public ConnectionBase, public StreamHandler {
   bool AdmitPacket(const Packet& packet);  // false: drop it
   bool AdmitReset(const Header& header) const;
   uint16_t AckForLibutp(const Header& header) const;
+  uint32_t WindowForLibutp(const Header& header) const;
   bool HoldsBack(const Packet& packet);  // true: without its selective ack
   void AfterPacket(const Packet& packet, size_t reads, size_t read_bytes);
   // A packet of libutp's that is about to be sent.
@@ -102,6 +103,7 @@ class Connection final : public ConnectionBase, public StreamHandler {
   void CheckEnds();
   void StartClosing();
   void TrackAck(uint16_t ack);
+  void TrackWindow(const Header& header);
   bool AllDataAcknowledged() const;
   size_t InboundLimit() const;
   bool Behind() const;  // libutp may hold back packets
@@ -171,6 +173,11 @@ class Connection final : public ConnectionBase, public StreamHandler {
   uint16_t acked_ = 0;      // ours, up to and with this
   uint16_t sent_ack_ = 0;   // theirs, as we last told them
   uint16_t first_ack_ = 0;  // ours, as the peer's first packet told
+  bool peer_known_ = false;
+  uint16_t peer_next_seq_ = 0;
+  uint32_t peer_window_bytes_ = 0;  // as its latest packet told
+  uint32_t peer_timestamp_us_ =
+      0;  // that packet's, by the peer's clock; 0: none
   bool fin_sent_ = false;
   uint16_t fin_seq_ = 0;
   bool recovering_ = false;

@@ -31,6 +31,10 @@ constexpr uint16_t kResetWindow = 4096;
 // at one in 256.
 constexpr uint16_t kMaxAckAge = 256;
 
+// A packet may have been overtaken by so much; a clock that went back further
+// was set.
+constexpr uint32_t kMaxOvertakenUs = 2 * 1000 * 1000;
+
 // How long a gap is taken for a mere reordering: a quarter of a round trip, as
 // RACK does (RFC 8985, section 6.2), within limits.
 constexpr uint64_t kReorderShare = 4;
@@ -83,6 +87,7 @@ bool Connection::AdmitPacket(const Packet& packet) {
     }
   }
   TrackAck(header.ack);
+  TrackWindow(header);
   if (state_ == State::kClosing || Behind()) port_->WantTick();
   return true;
 }
@@ -113,6 +118,29 @@ uint16_t Connection::AckForLibutp(const Header& header) const {
     return header.ack;
   }
   return acked_;
+}
+
+// Every packet tells when it was sent, also one that is sent again; but data
+// that is sent again has the window of the first time (libutp, libtorrent).
+void Connection::TrackWindow(const Header& header) {
+  // What the peer's next new data will have.
+  uint16_t next = header.seq;
+  if (header.type != PacketType::kState) next++;
+  const uint32_t overtaken_us = peer_timestamp_us_ - header.timestamp_us;
+  const bool repeated =
+      header.type != PacketType::kState && !SeqLess(peer_next_seq_, next);
+  const bool overtaken = peer_timestamp_us_ != 0 && header.timestamp_us != 0 &&
+                         overtaken_us != 0 && overtaken_us <= kMaxOvertakenUs;
+  if (peer_known_ && (repeated || overtaken)) return;
+  if (!peer_known_ || SeqLess(peer_next_seq_, next)) peer_next_seq_ = next;
+  peer_known_ = true;
+  peer_timestamp_us_ = header.timestamp_us;
+  peer_window_bytes_ = header.window_bytes;
+}
+
+uint32_t Connection::WindowForLibutp(const Header& header) const {
+  return shared_->guards.latest_window ? peer_window_bytes_
+                                       : header.window_bytes;
 }
 
 // libutp resends as soon as three packets behind a gap have arrived, and then

@@ -44,6 +44,11 @@ struct Guards {
   // Data whose acknowledgement is old is delivered. Without: data that was
   // overtaken by a few acknowledgements is lost.
   bool old_acks = true;
+  // The window of the peer's latest packet counts. Without: that of whichever
+  // arrives last, also of data that is sent again with the window of the first
+  // time. A peer that counts what it keeps out of order, as libtorrent does,
+  // has no room for the one packet that it waits for, then.
+  bool latest_window = true;
   // libutp sends what it held back after an acknowledgement. Without: on the
   // next write or 500 ms tick.
   bool quick_tick = true;

@@ -9,6 +9,7 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
+#include <utility>
 
 #include "utp/testing/raw_peer.h"
 
@@ -122,7 +123,9 @@ void SackAtTheEdge(const Guards& guards) {
 
 TEST(SelectiveAckIsReadWithinBounds) {
   for (const bool on : {true, false}) {
-    Guards guards = Without(&Guards::reorder_tolerance);  // that copies too
+    // Those copy, too.
+    Guards guards = Without(&Guards::reorder_tolerance);
+    guards.latest_window = false;
     guards.own_slack = on;
     CHECK_EQ(Survives([&] { SackAtTheEdge(guards); }), on);
   }
@@ -488,6 +491,56 @@ TEST(DataThatWasOvertakenIsDelivered) {
     peer.Send(forged, "bad");
     sim.Run(kMs);
     CHECK_EQ(server->stream(2)->received, on ? 4u : 0u);
+  }
+}
+
+// A peer has room for a few packets, and then comes what it sent when it had
+// more: an acknowledgement that was overtaken, or data that is sent again.
+TEST(TheWindowIsThatOfTheLatestPacket) {
+  constexpr uint32_t kRoom = 10 * 1500;
+  for (const auto& [on, resent] :
+       {std::pair(true, false), {true, true}, {false, false}, {false, true}}) {
+    Sim sim;
+    Node* server = sim.AddNode(on ? Guards() : Without(&Guards::latest_window));
+    server->Listen(4000);
+    RawPeer peer(&sim, Address("10.7.7.7", 7), server->At(4000));
+    REQUIRE(peer.Connect());
+    server->stream(2)->SendPattern(1, 100 * kMiB);
+    const auto acknowledge = [&](uint32_t window) {
+      peer.ack = peer.got.back().seq;
+      peer.got.clear();
+      peer.sizes.clear();
+      Header ack = peer.Next(PacketType::kState);
+      ack.window_bytes = window;
+      peer.Send(ack);
+      sim.Run(5 * kMs);
+      return ack;
+    };
+    Header early;
+    for (int i = 0; i < 60; i++) early = acknowledge(1 << 20);
+    if (resent) {
+      early = peer.Next(PacketType::kData);
+      peer.seq++;
+    }
+    acknowledge(kRoom);
+    const auto in_flight = [&] {
+      size_t bytes = 0;
+      for (const size_t size : peer.sizes) bytes += size - kHeaderBytes;
+      return bytes;
+    };
+    CHECK(in_flight() <= kRoom);
+    early.ack = peer.ack;
+    if (resent) early.timestamp_us = static_cast<uint32_t>(sim.now_us);
+    peer.Send(early, resent ? "data" : "");
+    sim.Run(5 * kMs);
+    CHECK_EQ(in_flight() <= kRoom, on);
+    if (!on) continue;
+    // A peer whose clock was set back is believed.
+    Header later = peer.Next(PacketType::kState);
+    later.timestamp_us -= 3 * kSecond;
+    peer.Send(later);
+    sim.Run(5 * kMs);
+    CHECK(in_flight() > kRoom);
   }
 }
 

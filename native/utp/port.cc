@@ -82,12 +82,14 @@ void Port::Deliver(Connection* connection, const Packet& packet,
   if (!connection->AdmitPacket(packet)) return;
   reads_ = read_bytes_ = 0;
   acks_due_ = true;
-  const uint16_t ack = connection->AckForLibutp(packet.header);
-  if (ack != packet.header.ack || connection->HoldsBack(packet)) {
-    Packet plain = packet;
-    plain.selective_ack = nullptr;  // is relative to the acknowledgement
-    plain.header.ack = ack;
-    CopyToLibutp(plain, from);
+  Packet shown = packet;
+  shown.header.ack = connection->AckForLibutp(packet.header);
+  shown.header.window_bytes = connection->WindowForLibutp(packet.header);
+  if (shown.header.ack != packet.header.ack || connection->HoldsBack(packet)) {
+    shown.selective_ack = nullptr;  // is relative to the acknowledgement
+    CopyToLibutp(shown, from);
+  } else if (shown.header.window_bytes != packet.header.window_bytes) {
+    CopyToLibutp(shown, from);
   } else {
     ToLibutp(packet, from);
   }
@@ -97,7 +99,9 @@ void Port::Deliver(Connection* connection, const Packet& packet,
 
 void Port::DeliverHeld(Connection* connection, const Packet& packet) {
   WantTick();
-  ToLibutp(packet, connection->peer());
+  Packet shown = packet;
+  shown.header.window_bytes = connection->WindowForLibutp(packet.header);
+  CopyToLibutp(shown, connection->peer());
 }
 
 void Port::OnSyn(const Packet& packet, const Endpoint& from) {
