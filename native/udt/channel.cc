@@ -34,6 +34,8 @@ constexpr uint64_t kAckStepUs = 300;
 // As long as packets that changed places are apart.
 constexpr uint64_t kReorderUs = 3000;
 constexpr size_t kMaxHeldNaks = 256;
+// How often what is missing is looked for.
+constexpr uint64_t kAskStepUs = 10 * 1000;
 // Between the first read from a full buffer and what is put into it next: a
 // window that says how much was read is worth more than one of a packet.
 constexpr uint64_t kRoomUs = 2000;
@@ -194,7 +196,9 @@ ssize_t Channel::Receive(msghdr* message) {
   entered_once_ = true;
   SetAckListener(this);
   receiving = this;
-  if (!held_naks_.empty()) SendDueNaks(IoThread::NowUs());
+  const uint64_t now = IoThread::NowUs();
+  if (!held_naks_.empty()) SendDueNaks(now);
+  if (now - asked_us_ >= kAskStepUs) AskAgain(now);
   // libudt has seen the packets that these are about.
   if (!fresh_.empty()) PublishNotices();
   if (received_.empty()) Offer();
@@ -322,7 +326,7 @@ void Channel::Keep(uint32_t socket, Connection* connection, uint32_t sequence,
                    const uint8_t* data, size_t length) {
   std::vector<Kept>& kept = connection->kept;
   const auto is_same = [&](const Kept& k) { return k.sequence == sequence; };
-  if (SequenceDistance(connection->acknowledged, sequence) >= kLeastWindow ||
+  if (SequenceDistance(connection->gap.wanted(), sequence) >= kLeastWindow ||
       std::any_of(kept.begin(), kept.end(), is_same)) {
     return;
   }
@@ -337,8 +341,11 @@ void Channel::Keep(uint32_t socket, Connection* connection, uint32_t sequence,
 
 void Channel::OnAcknowledged(uint32_t socket, const SentFacts& ack) {
   Connection& connection = sockets_[socket];
-  connection.acknowledged = ack.acknowledged;
-  if (ack.has_window) connection.full = ack.window <= kLeastWindow;
+  connection.gap.OnAcknowledged(ack.acknowledged, IoThread::NowUs());
+  if (ack.has_window) {
+    connection.gap.OnRoundTrip(ack.rtt_us, ack.rtt_variance_us);
+    connection.full = ack.window <= kLeastWindow;
+  }
   std::vector<Kept>& kept = connection.kept;
   if (kept.empty()) return;
   const auto is_behind = [&](const Kept& k) {
@@ -441,6 +448,31 @@ void Channel::SendDueNaks(uint64_t now_us) {
   }
 }
 
+void Channel::AskAgain(uint64_t now_us) {
+  asked_us_ = now_us;
+  struct Question {
+    uint32_t missing;
+    Peer peer;
+  };
+  std::vector<Question> questions;
+  {
+    std::lock_guard<std::mutex> lock(mutex_);
+    for (auto& [socket, connection] : sockets_) {
+      // Without room libudt would not take it.
+      if (connection.full || !connection.gap.IsDue(now_us)) continue;
+      questions.push_back({connection.gap.wanted(), connection.peer});
+    }
+  }
+  if (questions.empty()) return;
+  std::shared_lock<std::shared_mutex> lock(socket_mutex_);
+  for (const Question& question : questions) {
+    uint8_t packet[kNakBytes];
+    MakeNakOf(question.peer.id, question.missing, packet);
+    SendRaw(packet, sizeof packet, question.peer.address);
+    counters_->repeated_naks++;
+  }
+}
+
 void Channel::OnData(uint32_t socket, std::shared_ptr<AckSwitch> ack) {
   unacknowledged_.push_back(Unacknowledged{socket, std::move(ack)});
 }
@@ -481,7 +513,9 @@ bool Channel::Admit(uint8_t* data, size_t length, const Endpoint& from) {
     if (facts.kind == PacketKind::kResponse) {
       dialing_.erase(facts.destination);
       const Peer peer{facts.handshake_id, from};
-      sockets_[facts.destination].peer = peer;
+      Connection& connection = sockets_[facts.destination];
+      connection.peer = peer;
+      connection.gap = Gap(facts.first_sequence);
       peers_[peer] = facts.destination;
     }
     return true;
@@ -490,6 +524,9 @@ bool Channel::Admit(uint8_t* data, size_t length, const Endpoint& from) {
   if (found != sockets_.end() && found->second.peer.address == from) {
     if (!facts.control && !held_naks_.empty()) {
       OnSequence(facts.destination, facts.sequence);
+    }
+    if (!facts.control) {
+      found->second.gap.OnData(facts.sequence, IoThread::NowUs());
     }
     if (!facts.control && found->second.full) {
       Keep(facts.destination, &found->second, facts.sequence, data, length);
@@ -593,7 +630,10 @@ ssize_t Channel::Send(const msghdr* message) {
           message->msg_namelen);
       std::lock_guard<std::mutex> lock(mutex_);
       const Peer peer{sent.destination, to};
-      sockets_[sent.handshake_id].peer = peer;
+      // A response may be sent more than once.
+      const auto [found, is_new] = sockets_.try_emplace(sent.handshake_id);
+      found->second.peer = peer;
+      if (is_new) found->second.gap = Gap(sent.first_sequence);
       peers_[peer] = sent.handshake_id;
     } else if (sent.is_ack) {
       const Endpoint to = Endpoint::FromSockaddr(

@@ -5,7 +5,8 @@
 // - the port is free as soon as Close returns, not seconds later;
 // - datagrams are read in batches, and looked at before libudt sees them;
 // - libudt's receiving thread sleeps until there is something, not 100 µs;
-// - packets that libudt has no room for are given to it again when it has.
+// - packets that libudt has no room for are given to it again when it has;
+// - what is missing is asked for until it comes, not once.
 #ifndef XTP_UDT_CHANNEL_H_
 #define XTP_UDT_CHANNEL_H_
 
@@ -30,6 +31,7 @@
 #include "common/udp_socket.h"
 #include "udt/acknowledgement.h"
 #include "udt/arrivals.h"
+#include "udt/gap.h"
 #include "udt/packet.h"
 
 namespace xtp::udt {
@@ -56,6 +58,7 @@ struct ChannelCounters {
   std::atomic<uint64_t> requests{0};
   std::atomic<uint64_t> requests_dropped{0};
   std::atomic<uint64_t> refusals_sent{0};
+  std::atomic<uint64_t> repeated_naks{0};
 };
 
 struct ChannelOwner {
@@ -149,6 +152,7 @@ class Channel final : private UdpSink, private AckListener {
   bool HoldNak(const msghdr* message);
   void OnSequence(uint32_t socket, uint32_t sequence);
   void SendDueNaks(uint64_t now_us);
+  void AskAgain(uint64_t now_us);
   void OfferSoon(uint32_t socket);
   void Offer();
   bool Admit(uint8_t* data, size_t length, const Endpoint& from);
@@ -181,7 +185,7 @@ class Channel final : private UdpSink, private AckListener {
   };
   struct Connection {
     Peer peer;
-    uint32_t acknowledged = 0;
+    Gap gap;
     bool full = false;
     std::vector<Kept> kept;
     uint64_t offer_us = 0;  // when libudt gets them once more; 0: not yet
@@ -236,6 +240,7 @@ class Channel final : private UdpSink, private AckListener {
     std::vector<uint32_t> missing;
   };
   std::deque<HeldNak> held_naks_;  // the oldest first
+  uint64_t asked_us_ = 0;          // when AskAgain looked last
   bool told_libudt_ = false;       // of a packet, since the last Wait
   std::deque<std::vector<uint8_t>> offered_;
 

@@ -453,6 +453,7 @@ void UdtEngine::AppendStats(std::string* text) const {
   AddStat(text, "requests", c.requests);
   AddStat(text, "requests_dropped", c.requests_dropped);
   AddStat(text, "refusals_sent", c.refusals_sent);
+  AddStat(text, "repeated_naks", c.repeated_naks);
 }
 
 std::unique_ptr<ControlledTransport> CreateEngine(

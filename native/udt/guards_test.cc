@@ -1,15 +1,21 @@
 // What libudt does to its UDP sockets and to dials, with the calls that it
 // makes answered by us (ARCHITECTURE.md, "libudt's defects"). Real sockets and
 // real time; libudt itself, without the engine.
+#include <poll.h>
 #include <sys/socket.h>
 #include <udt/udt.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cstring>
+#include <functional>
 #include <memory>
 #include <string>
+#include <thread>
+#include <utility>
 #include <vector>
 
+#include "common/byte_order.h"
 #include "common/io_thread.h"
 #include "common/testing/test.h"
 #include "udt/acknowledgement.h"
@@ -264,6 +270,98 @@ TEST(AFullBufferThatEmptiesFillsAgain) {
     if (!soon) slow++;
   }
   CHECK(slow < 5);  // a busy machine may be so once
+  UDT::close(out);
+  UDT::close(in);
+}
+
+// Between a dialer and a server: loses what it is told to lose of what the
+// dialer sends.
+class Path {
+ public:
+  using Loses = std::function<bool(const uint8_t* data, size_t length)>;
+  Path(const Endpoint& server, Loses loses) : loses_(std::move(loses)) {
+    for (int& fd : fds_) {
+      fd = socket(AF_INET, SOCK_DGRAM, 0);
+      const Endpoint local = At("127.0.0.1");
+      CHECK_EQ(bind(fd, local.address(), local.length()), 0);
+    }
+    CHECK_EQ(connect(fds_[1], server.address(), server.length()), 0);
+    thread_ = std::thread([this] { Run(); });
+  }
+  ~Path() {
+    over_ = true;
+    thread_.join();
+    for (const int fd : fds_) close(fd);
+  }
+  Endpoint front() const {
+    sockaddr_storage name;
+    socklen_t length = sizeof name;
+    getsockname(fds_[0], reinterpret_cast<sockaddr*>(&name), &length);
+    return Endpoint::FromSockaddr(reinterpret_cast<sockaddr*>(&name), length);
+  }
+
+ private:
+  void Run() {
+    sockaddr_storage dialer = {};
+    socklen_t dialer_length = 0;
+    uint8_t data[2048];
+    while (!over_) {
+      pollfd polls[2] = {{fds_[0], POLLIN, 0}, {fds_[1], POLLIN, 0}};
+      poll(polls, 2, 20);
+      if ((polls[0].revents & POLLIN) != 0) {
+        dialer_length = sizeof dialer;
+        const ssize_t length =
+            recvfrom(fds_[0], data, sizeof data, MSG_DONTWAIT,
+                     reinterpret_cast<sockaddr*>(&dialer), &dialer_length);
+        if (length > 0 && !loses_(data, static_cast<size_t>(length))) {
+          send(fds_[1], data, static_cast<size_t>(length), 0);
+        }
+      }
+      if ((polls[1].revents & POLLIN) != 0 && dialer_length > 0) {
+        const ssize_t length = recv(fds_[1], data, sizeof data, MSG_DONTWAIT);
+        if (length > 0) {
+          sendto(fds_[0], data, static_cast<size_t>(length), 0,
+                 reinterpret_cast<sockaddr*>(&dialer), dialer_length);
+        }
+      }
+    }
+  }
+
+  const Loses loses_;
+  int fds_[2];
+  std::atomic<bool> over_{false};
+  std::thread thread_;
+};
+
+// libudt sends what is lost twice when it has heard nothing for 300 ms, and it
+// hears data all the time.
+TEST(WhatIsLostTwiceWhileDataComesIsSentAgain) {
+  End server(At("127.0.0.1"));
+  End dialer(At("127.0.0.1"));
+  int data_packets = 0;
+  uint32_t unlucky = 0;
+  std::atomic<int> lost{0};
+  Path path(server.channel->local(), [&](const uint8_t* data, size_t) {
+    const uint32_t sequence = GetU32(data);
+    if ((sequence & 0x80000000) != 0) return false;
+    if (++data_packets == 5) unlucky = sequence;
+    return data_packets >= 5 && sequence == unlucky && ++lost <= 2;
+  });
+  const int out = dialer.Dial(path.front());
+  CHECK(Connected(out));
+  const int in = server.Accept();
+  CHECK(in != UDT::INVALID_SOCK);
+  int arrived = 0;
+  CHECK(Within(5000, [&] {
+    UDT::send(out, "x", 1, 0);
+    UDT::send(in, "y", 1, 0);
+    char data[1024];
+    UDT::recv(out, data, sizeof data, 0);
+    const int n = UDT::recv(in, data, sizeof data, 0);
+    if (n > 0) arrived += n;
+    return arrived > 20;
+  }));
+  CHECK(lost >= 2);
   UDT::close(out);
   UDT::close(in);
 }

@@ -59,6 +59,7 @@ PacketKind InspectHandshake(uint8_t* payload, size_t length,
   if (length != kHandshakeBytes - kHeaderBytes) return PacketKind::kBad;
   const uint32_t type = Word(payload, kWordRequestType);
   facts->handshake_id = Word(payload, kWordSocketId);
+  facts->first_sequence = Word(payload, kWordFirstSequence);
   const bool answers = facts->destination != 0;
   if (answers && type >= kFirstRefusalType && type < kControlBit) {
     return PacketKind::kRefusal;
@@ -155,13 +156,18 @@ SentFacts InspectSent(const uint8_t* header, const uint8_t* payload,
     facts.is_ack = true;
     facts.acknowledged = Word(payload, 0);
     facts.has_window = payload_length >= 16;
-    if (facts.has_window) facts.window = Word(payload, 3);
+    if (facts.has_window) {
+      facts.rtt_us = Word(payload, 1);
+      facts.rtt_variance_us = Word(payload, 2);
+      facts.window = Word(payload, 3);
+    }
     return facts;
   }
   if (type != kHandshake || payload_length < kHandshakeBytes - kHeaderBytes) {
     return facts;
   }
   facts.handshake_id = Word(payload, kWordSocketId);
+  facts.first_sequence = Word(payload, kWordFirstSequence);
   facts.is_response = facts.destination != 0 &&
                       Word(payload, kWordRequestType) == kConcludingType;
   return facts;
@@ -200,6 +206,13 @@ void MakeNak(const uint8_t* header, const std::vector<uint32_t>& missing,
   for (size_t i = 0; i < missing.size(); i++) {
     PutU32(out + kHeaderBytes + 4 * i, missing[i]);
   }
+}
+
+void MakeNakOf(uint32_t destination, uint32_t missing, uint8_t out[kNakBytes]) {
+  memset(out, 0, kHeaderBytes);
+  PutU32(out, kControlBit | (uint32_t{kNak} << 16));
+  PutU32(out + 12, destination);
+  PutU32(out + kHeaderBytes, missing);
 }
 
 void MakeRefusal(const uint8_t* request, uint8_t out[kHandshakeBytes]) {

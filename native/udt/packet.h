@@ -33,10 +33,11 @@ enum class PacketKind {
 struct PacketFacts {
   PacketKind kind = PacketKind::kBad;
   bool control = false;
-  uint32_t destination = 0;   // socket id; 0 is the listener
-  uint32_t handshake_id = 0;  // socket id of the sender of a handshake
-  bool with_cookie = false;   // a request that answers a challenge
-  uint32_t sequence = 0;      // of data
+  uint32_t destination = 0;     // socket id; 0 is the listener
+  uint32_t handshake_id = 0;    // socket id of the sender of a handshake
+  uint32_t first_sequence = 0;  // of both ends' data, as a handshake says
+  bool with_cookie = false;     // a request that answers a challenge
+  uint32_t sequence = 0;        // of data
 };
 
 // Checks `data`, and makes values smaller that would cost too much: libudt
@@ -49,10 +50,13 @@ struct SentFacts {
   bool is_response = false;  // a handshake that accepts
   uint32_t destination = 0;
   uint32_t handshake_id = 0;
+  uint32_t first_sequence = 0;
   bool is_ack = false;
   uint32_t acknowledged = 0;  // the sequence number that is wanted next
-  bool has_window = false;    // a light acknowledgement has none
-  uint32_t window = 0;        // packets that there is room for
+  bool has_window = false;    // a light acknowledgement ends here
+  uint32_t rtt_us = 0;
+  uint32_t rtt_variance_us = 0;
+  uint32_t window = 0;  // packets that there is room for
 };
 SentFacts InspectSent(const uint8_t* header, const uint8_t* payload,
                       size_t payload_length);
@@ -66,6 +70,9 @@ std::vector<uint32_t> MissingOf(const uint8_t* header, const uint8_t* payload,
 void MakeNak(const uint8_t* header, const std::vector<uint32_t>& missing,
              uint8_t* out);
 constexpr size_t kMaxMissing = 64;
+// A NAK that asks the peer's socket `destination` for one packet.
+constexpr size_t kNakBytes = kHeaderBytes + 4;
+void MakeNakOf(uint32_t destination, uint32_t missing, uint8_t out[kNakBytes]);
 
 // Answers a request with "refused", as large as the request.
 void MakeRefusal(const uint8_t* request, uint8_t out[kHandshakeBytes]);

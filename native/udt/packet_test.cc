@@ -152,6 +152,12 @@ TEST(WhatIsMissing) {
   CHECK_EQ(Word(again, 0), uint32_t{3});
   const Bytes many = Control(3, 5, {0x80000000, 1000});
   CHECK(MissingOf(many.data(), many.data() + kHeaderBytes, 8).empty());
+  Bytes one(kNakBytes);
+  MakeNakOf(7, 1234, one.data());
+  CHECK(KindOf(one) == PacketKind::kOther);
+  CHECK_EQ(GetU32(one.data() + 12), uint32_t{7});
+  CHECK(MissingOf(one.data(), one.data() + kHeaderBytes, 4) ==
+        std::vector<uint32_t>{1234});
   const Bytes ack = Control(2, 5, {1});
   CHECK(MissingOf(ack.data(), ack.data() + kHeaderBytes, 4).empty());
 }
@@ -165,6 +171,8 @@ TEST(WhatIsAcknowledged) {
   CHECK(whole.is_ack && whole.has_window && !whole.is_response);
   CHECK_EQ(whole.destination, uint32_t{5});
   CHECK_EQ(whole.acknowledged, uint32_t{7});
+  CHECK_EQ(whole.rtt_us, uint32_t{100});
+  CHECK_EQ(whole.rtt_variance_us, uint32_t{50});
   CHECK_EQ(whole.window, kLeastWindow);
   const SentFacts light = sent(Control(2, 5, {8}));
   CHECK(light.is_ack && !light.has_window);

@@ -31,7 +31,7 @@ const COUNTS = {
   /** Bytes through the lossy relay, each way. */
   lossyBytes: { short: 16 * 2 ** 20, again: 2 ** 20, full: 16 * 2 ** 20, sanitized: 2 * 2 ** 20 },
   /** The same for UDT, whose estimates of the path suffer from jitter. */
-  udtLossyBytes: { short: 2 ** 20, again: 2 ** 20, full: 4 * 2 ** 20, sanitized: 2 ** 18 },
+  udtLossyBytes: { short: 2 ** 20, again: 2 ** 20, full: 16 * 2 ** 20, sanitized: 2 ** 18 },
   /** Bytes seeded and leeched with the independent uTP. */
   torrentBytes: {
     short: 32 * 2 ** 20,
