@@ -77,7 +77,7 @@ function capture(command, args, { late = false, ...options } = {}) {
 /** node --test over TypeScript files, with the sources of the packages unless told otherwise. */
 async function nodeTest(
   names,
-  { node = bin('node'), source = true, extraEnv = {}, late = false } = {}
+  { node = bin('node'), source = true, extraEnv = {}, late = false, concurrency = 1 } = {}
 ) {
   if (names.length === 0) {
     throw new Failure('a suite found no test files')
@@ -88,7 +88,7 @@ async function nodeTest(
     [
       ...(source ? ['-C', 'xtp:source'] : []),
       '--test',
-      '--test-concurrency=1',
+      `--test-concurrency=${concurrency}`,
       '--test-timeout=600000',
       '--test-reporter=spec',
       '--test-reporter-destination=stdout',
@@ -112,6 +112,9 @@ const isLong = name => name.includes('interop/rust-libp2p')
 
 const testFiles = dir => files([dir], name => name.endsWith('.test.ts') && (full || !isLong(name)))
 
+/** Files at once: these tests wait for processes and for time to pass as much as they compute. */
+const LANES = 2
+
 /** They wait for slow paths and for time to pass most of the time. */
 const WAITING = ['transfer/lossy', 'transfer/quic-idle', 'interop/libtorrent']
 
@@ -120,9 +123,9 @@ async function services(dirs, options) {
   const all = dirs.flatMap(dir => testFiles(`test/${dir}`))
   const waiting = all.filter(name => WAITING.some(part => name.includes(part)))
   const others = all.filter(name => !waiting.includes(name))
-  const runs = [nodeTest(others, { source: false, ...options })]
+  const runs = [nodeTest(others, { source: false, concurrency: LANES, ...options })]
   if (waiting.length > 0) {
-    runs.push(nodeTest(waiting, { source: false, late: true, ...options }))
+    runs.push(nodeTest(waiting, { source: false, concurrency: LANES, ...options, late: true }))
   }
   await Promise.all(runs)
 }
@@ -164,8 +167,7 @@ async function ctest(sanitizer) {
     '--test-dir',
     dir,
     '--output-on-failure',
-    '--timeout',
-    '600'
+    ...['--timeout', '600', '--parallel', String(os.availableParallelism())]
   ])
   const [, failed, total] = text.match(/(\d+) tests failed out of (\d+)/) ?? []
   if (total === undefined || Number(total) === 0) {
@@ -223,7 +225,7 @@ async function sanitized() {
 
 const suites = {
   lint: () => lint(),
-  unit: () => nodeTest(testFiles('src')),
+  unit: () => nodeTest(testFiles('src'), { concurrency: LANES }),
   conformance: () => nodeTest(testFiles('test/conformance')),
   compliance: async () => {
     await Promise.all(runtimes().map(mocha))
@@ -240,7 +242,7 @@ const suites = {
   sandbox: async () => {
     // the enemy inside is an addon of the native tests
     await native('')
-    await nodeTest(testFiles('test/sandbox'), { source: false })
+    await nodeTest(testFiles('test/sandbox'), { source: false, concurrency: LANES })
   },
   native: () => ctest(''),
   instructions: async () => {
@@ -253,19 +255,25 @@ const suites = {
     await Promise.all([native(''), full && foreign()])
     // V8 and libuv make other system calls in each version; the pinned one has the suite above
     const dirs = ['transfer', 'crash', ...(full ? ['errors', 'fuzz', 'interop', 'hostile'] : [])]
-    for (const node of runtimes().filter(node => node !== bin('node'))) {
-      console.log(`killed for unlisted calls on node ${output(node, ['--version'])}`)
-      await services(dirs, { node, extraEnv: { ...strict, ...again } })
-    }
+    const others = runtimes().filter(node => node !== bin('node'))
+    await Promise.all(
+      others.map(async node => {
+        await services(dirs, { node, extraEnv: { ...strict, ...again }, late: true })
+        console.log(`that was node ${output(node, ['--version'])}, killed for unlisted calls`)
+      })
+    )
   },
   levels: async () => {
     await buildNative('')
-    for (const level of ['L0', 'L2']) {
-      console.log(`the sandbox level is ${level}`)
-      await services(['transfer', 'crash', 'errors'], {
-        extraEnv: { ...strict, ...again, XTP_TEST_SANDBOX_LEVEL: level }
+    await Promise.all(
+      ['L0', 'L2'].map(async level => {
+        await services(['transfer', 'crash', 'errors'], {
+          extraEnv: { ...strict, ...again, XTP_TEST_SANDBOX_LEVEL: level },
+          late: true
+        })
+        console.log(`that was the sandbox level ${level}`)
       })
-    }
+    )
   },
   static: async () => {
     const old = oldOpenSslRuntime()

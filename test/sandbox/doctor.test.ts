@@ -6,7 +6,7 @@ import os from 'node:os'
 import path from 'node:path'
 import { describe, it, type TestContext } from 'node:test'
 import type { DoctorReport } from '../../src/xtp/cli/report.ts'
-import { processes } from '../support/processes.ts'
+import { processes, tree } from '../support/processes.ts'
 import { cannotRun } from './must-work.ts'
 
 const ROOT = path.resolve(import.meta.dirname, '../..')
@@ -128,10 +128,14 @@ describe('xtp doctor', { skip: linux ? false : 'the sandbox is for Linux' }, () 
       const { sandbox, transports } = report()
       assert.deepEqual([sandbox.level, transports[0]?.state], [transports[0]?.level, 'ok'])
     }
-    const ours = processes().filter(
-      ({ command }) => command.includes(ROOT) && /xtp-jail|service\.js/.test(command)
+    // other tests may run at the same time, below the same runner
+    const own = tree()
+    const others = tree(process.ppid).filter(pid => !own.includes(pid))
+    const left = processes().filter(
+      ({ command, pid }) =>
+        command.includes(ROOT) && /xtp-jail|service\.js/.test(command) && !others.includes(pid)
     )
-    assert.deepEqual(ours, [])
+    assert.deepEqual(left, [])
   })
 
   it('looks for transports in the current directory only', () => {
