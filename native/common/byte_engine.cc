@@ -258,6 +258,15 @@ void ByteConnection::CheckDelivered() {
     delivered_ = left == 0;
     if (delivered_) linger_until_us_ = now + kPeerEndUs;
   }
+  if (!delivered_ && remote_ended_) {
+    const Status alive = socket_->Check();
+    if (alive.code() == Code::kConnectionClosed) {
+      delivered_ = true;
+    } else if (!alive.ok()) {
+      Fail(alive);
+      return;
+    }
+  }
   if (delivered_ && (remote_ended_ || now >= linger_until_us_)) {
     Finish(Status(Code::kConnectionClosed, "closed"));
   } else if (!delivered_ && now >= linger_until_us_) {

@@ -46,8 +46,9 @@ class ByteSocket {
   // Bytes, or packets, that the peer has not acknowledged, its end included; 0
   // is delivered. OnSocket, or `poll_us`, tells when to ask again.
   virtual uint64_t Undelivered() = 0;
-  // Whether it is still alive, once the peer has ended and nothing is read.
-  // kConnectionClosed: the peer is gone, and has everything.
+  // Whether it is still alive, once the peer has ended and nothing is read;
+  // while a connection closes, too. kConnectionClosed: the peer is gone, and
+  // has everything.
   virtual Status Check() { return Status::Ok(); }
   // How often Undelivered is asked while a connection closes.
   virtual uint64_t poll_us() const { return 10 * 1000; }

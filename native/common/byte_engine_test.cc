@@ -1,0 +1,540 @@
+// What the engine does with a library's byte streams, the library being a few
+// lines of this file: partial writes, ends, failures, closes, time-outs.
+#include "common/byte_engine.h"
+
+#include <algorithm>
+#include <cstring>
+#include <deque>
+#include <map>
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "common/testing/test.h"
+
+namespace xtp {
+namespace {
+
+constexpr uint64_t kMs = 1000;
+constexpr uint64_t kStart = 1000 * 1000 * kMs;
+
+Endpoint Peer(uint16_t port = 4000) {
+  Endpoint result;
+  CHECK(Endpoint::Parse("10.0.0.1", port, &result).ok());
+  return result;
+}
+
+// A socket of the library, as the test sees it. Outlives the engine's part.
+struct Wire {
+  std::string sent;         // what the engine wrote
+  size_t room = SIZE_MAX;   // what the library still takes
+  std::string incoming;     // what the peer sent, unread
+  bool peer_ended = false;  // behind that
+  bool ended = false;       // EndWriting
+  bool end_has_room = true;
+  uint64_t undelivered = 0;
+  Status read_status;  // once `incoming` is read
+  Status write_status;
+  Status check_status;
+  bool aborted = false;
+  uint32_t abort_code = 0;
+  bool gone = false;  // its ByteSocket is destroyed
+  ByteConnection* connection = nullptr;
+};
+
+class WireSocket final : public ByteSocket {
+ public:
+  explicit WireSocket(std::shared_ptr<Wire> wire) : wire_(std::move(wire)) {}
+  ~WireSocket() override { wire_->gone = true; }
+
+  Status Write(const iovec* slices, size_t count, size_t* taken) override {
+    *taken = 0;
+    if (!wire_->write_status.ok()) return wire_->write_status;
+    for (size_t i = 0; i < count; i++) {
+      const size_t size = std::min(slices[i].iov_len, wire_->room);
+      wire_->sent.append(static_cast<const char*>(slices[i].iov_base), size);
+      wire_->room -= size;
+      *taken += size;
+    }
+    return Status::Ok();
+  }
+  Status Read(uint8_t* buffer, size_t room, size_t* got, bool* end) override {
+    *got = std::min(room, wire_->incoming.size());
+    if (*got > 0) {
+      memcpy(buffer, wire_->incoming.data(), *got);
+      wire_->incoming.erase(0, *got);
+      return Status::Ok();
+    }
+    *end = wire_->peer_ended;
+    return wire_->peer_ended ? Status::Ok() : wire_->read_status;
+  }
+  Status EndWriting(bool* done) override {
+    *done = wire_->ended = wire_->end_has_room;
+    return Status::Ok();
+  }
+  uint64_t Undelivered() override { return wire_->undelivered; }
+  Status Check() override { return wire_->check_status; }
+  void Abort(uint32_t code) override {
+    wire_->aborted = true;
+    wire_->abort_code = code;
+  }
+
+ private:
+  const std::shared_ptr<Wire> wire_;
+};
+
+// The parent's side of a stream.
+class ParentStream final : public Stream {
+ public:
+  std::string outgoing;  // to the network, not consumed
+  bool fin = false;      // behind that
+  std::string received;
+  size_t credit = SIZE_MAX;
+  bool ended = false;  // CloseWrite
+  bool was_reset = false;
+  uint32_t reset_code = 0;
+  bool released = false;
+  StreamHandler* handler = nullptr;
+
+  void set_handler(StreamHandler* value) override { handler = value; }
+  size_t Write(const uint8_t* data, size_t length) override {
+    const size_t size = std::min(length, credit);
+    received.append(reinterpret_cast<const char*>(data), size);
+    credit -= size;
+    return size;
+  }
+  void CloseWrite() override { ended = true; }
+  // Two slices, where there is enough for two.
+  size_t Peek(iovec* slices, size_t max) override {
+    CHECK(max >= 2);
+    if (outgoing.empty()) return 0;
+    const size_t half = (outgoing.size() + 1) / 2;
+    slices[0] = {outgoing.data(), half};
+    slices[1] = {outgoing.data() + half, outgoing.size() - half};
+    return slices[1].iov_len > 0 ? 2 : 1;
+  }
+  size_t PeekFrom(size_t, iovec*, size_t) override { return 0; }
+  size_t readable() const override { return outgoing.size(); }
+  void Consume(size_t length) override { outgoing.erase(0, length); }
+  void Widen(uint32_t) override {}
+  bool FinReceived() const override { return fin; }
+  bool ReadEnded() const override { return fin && outgoing.empty(); }
+  void Reset(uint32_t code) override {
+    was_reset = true;
+    reset_code = code;
+  }
+  void Release() override { released = true; }
+};
+
+class TestHost final : public Host {
+ public:
+  Status Bind(const Endpoint&, SocketId*) override { return Status::Ok(); }
+  void CloseSocket(SocketId) override {}
+  Endpoint LocalEndpoint(SocketId) const override { return Endpoint(); }
+  void SendDatagram(SocketId, const uint8_t*, size_t,
+                    const Endpoint&) override {}
+  Stream* OpenStream(uint32_t connection, uint32_t) override {
+    return link_lost ? nullptr : &streams[connection];
+  }
+  void Emit(Event event) override { events.push_back(std::move(event)); }
+
+  // Null if there is none.
+  const Event* Find(Event::Kind kind, uint32_t id) const {
+    for (const Event& event : events) {
+      const bool reply = kind == Event::Kind::kReply;
+      if (event.kind == kind &&
+          (reply ? event.request : event.connection) == id) {
+        return &event;
+      }
+    }
+    return nullptr;
+  }
+  Code ClosedWith(uint32_t connection) const {
+    const Event* const event = Find(Event::Kind::kClosed, connection);
+    return event == nullptr ? Code::kOk : event->status.code();
+  }
+
+  std::deque<Event> events;
+  std::map<uint32_t, ParentStream> streams;
+  bool link_lost = false;
+};
+
+class TestEngine final : public ByteEngine {
+ public:
+  TestEngine(TestHost* host, const Limits& limits) : ByteEngine(host, limits) {}
+  ~TestEngine() override { DropEverything(); }
+
+  using ByteEngine::AddInbound;
+  using ByteEngine::CanAccept;
+  PortBase* port() { return FindListener(1); }
+
+  std::map<uint32_t, std::shared_ptr<Wire>> dialed;
+  Status connect_status;
+
+ protected:
+  Status OpenPort(const Endpoint& local,
+                  std::unique_ptr<PortBase>* out) override {
+    *out = std::make_unique<PortBase>(++sockets_, local, now_us());
+    return Status::Ok();
+  }
+  Status PortForDial(const Endpoint&, PortBase** out) override {
+    *out = nullptr;
+    return Status::Ok();
+  }
+  Status Connect(PortBase*, ByteConnection* connection,
+                 std::unique_ptr<ByteSocket>* out) override {
+    if (!connect_status.ok()) return connect_status;
+    auto wire = std::make_shared<Wire>();
+    wire->connection = connection;
+    dialed[connection->id()] = wire;
+    *out = std::make_unique<WireSocket>(wire);
+    return Status::Ok();
+  }
+
+ private:
+  SocketId sockets_ = 0;
+};
+
+struct Fixture {
+  explicit Fixture(const ByteEngine::Limits& limits = ByteEngine::Limits())
+      : engine(&host, limits) {}
+
+  // Rounds until nothing wants one before `us` have passed.
+  void Run(uint64_t us) {
+    const uint64_t end = now + us;
+    for (int i = 0; i < 100000; i++) {
+      const uint64_t next = engine.OnRound(now);
+      if (next > end) break;
+      now = std::max(now, next);
+    }
+    now = end;
+    engine.OnRound(now);
+  }
+  void Round() { Run(0); }
+  // The network, or the library, has news.
+  void Touch(const std::shared_ptr<Wire>& wire) {
+    wire->connection->OnSocket();
+    Round();
+  }
+  // The parent has.
+  void Touch(ParentStream* stream) {
+    stream->handler->OnReadable();
+    Round();
+  }
+  // Connection 1, with its stream.
+  std::shared_ptr<Wire> Connect() {
+    engine.Dial(7, 1, Peer(), 1000, now);
+    const std::shared_ptr<Wire> wire = engine.dialed[1];
+    wire->connection->OnConnected();
+    Round();
+    CHECK(host.Find(Event::Kind::kConnected, 1) != nullptr);
+    CHECK(engine.OnStreamOpen(&stream(), 1, 0, now));
+    Round();
+    return wire;
+  }
+  ParentStream& stream() { return host.streams[1]; }
+  bool Over() const { return engine.connections() == 0; }
+
+  uint64_t now = kStart;
+  TestHost host;
+  TestEngine engine;
+};
+
+TEST(BytesGoAsFarAsThereIsRoom) {
+  Fixture f;
+  const auto wire = f.Connect();
+  wire->room = 5;
+  f.stream().outgoing = "to the network";
+  f.Touch(&f.stream());
+  CHECK_EQ(wire->sent, std::string("to th"));
+  wire->room = SIZE_MAX;
+  f.Touch(wire);
+  CHECK_EQ(wire->sent, std::string("to the network"));
+  f.stream().credit = 4;
+  wire->incoming = "to the parent";
+  f.Touch(wire);
+  CHECK_EQ(f.stream().received, std::string("to t"));
+  wire->incoming = ", and more";
+  f.Touch(wire);
+  CHECK_EQ(wire->incoming.size(), size_t{10});  // not read: what was is waiting
+  f.stream().credit = SIZE_MAX;
+  f.stream().handler->OnWritable();
+  f.Round();
+  CHECK_EQ(f.stream().received, std::string("to the parent, and more"));
+}
+
+// More than a round may move, each way.
+TEST(AFastConnectionGoesOnInTheNextRound) {
+  Fixture f;
+  const auto wire = f.Connect();
+  wire->incoming = std::string(3 << 20, 'i');
+  f.stream().outgoing = std::string(3 << 20, 'o');
+  wire->connection->OnSocket();
+  CHECK_EQ(f.engine.OnRound(f.now), f.now);
+  CHECK(f.stream().received.size() < (2 << 20));
+  f.Round();
+  CHECK_EQ(f.stream().received.size(), size_t{3 << 20});
+  CHECK_EQ(wire->sent.size(), size_t{3 << 20});
+}
+
+TEST(BothEndsThenClosed) {
+  for (const bool peer_first : {true, false}) {
+    Fixture f;
+    const auto wire = f.Connect();
+    const auto peer = [&] {
+      wire->incoming = "last";
+      wire->peer_ended = true;
+      f.Touch(wire);
+      CHECK_EQ(f.stream().received, std::string("last"));
+      CHECK(f.stream().ended);
+    };
+    const auto parent = [&] {
+      f.stream().outgoing = "bye";
+      f.stream().fin = true;
+      wire->undelivered = 4;
+      f.Touch(&f.stream());
+      CHECK(wire->ended);
+    };
+    peer_first ? peer() : parent();
+    f.Run(60 * 1000 * kMs);  // half-closed for as long as one likes
+    CHECK_EQ(f.host.ClosedWith(1), Code::kOk);
+    peer_first ? parent() : peer();
+    CHECK_EQ(wire->sent, std::string("bye"));
+    CHECK(f.stream().released && !f.stream().was_reset);
+    CHECK_EQ(f.host.ClosedWith(1), Code::kOk);  // it is not acknowledged
+    wire->undelivered = 0;
+    f.Run(20 * kMs);
+    CHECK_EQ(f.host.ClosedWith(1), Code::kConnectionClosed);
+    CHECK(wire->gone && !wire->aborted);
+    CHECK(f.Over());
+    const Event* const closed = f.host.Find(Event::Kind::kClosed, 1);
+    CHECK_EQ(closed->bytes_in, uint64_t{4});
+    CHECK_EQ(closed->bytes_out, uint64_t{3});
+  }
+}
+
+TEST(AnEndWaitsForRoom) {
+  Fixture f;
+  const auto wire = f.Connect();
+  wire->end_has_room = false;
+  f.stream().fin = true;
+  f.Touch(&f.stream());
+  CHECK(!wire->ended);
+  wire->end_has_room = true;
+  f.Touch(wire);
+  CHECK(wire->ended);
+}
+
+// The last bytes are not acknowledged any more.
+TEST(AClosingConnectionLingersWhileThereIsProgress) {
+  Fixture f;
+  const auto wire = f.Connect();
+  wire->peer_ended = true;
+  f.Touch(wire);
+  f.stream().fin = true;
+  wire->undelivered = 100;
+  f.Touch(&f.stream());
+  for (int i = 0; i < 9; i++) {
+    f.Run(8000 * kMs);
+    wire->undelivered -= 10;
+  }
+  CHECK_EQ(f.host.ClosedWith(1), Code::kOk);
+  f.Run(10100 * kMs);
+  CHECK_EQ(f.host.ClosedWith(1), Code::kConnectionTimedOut);
+  CHECK(wire->aborted && f.Over());
+}
+
+TEST(AClosingConnectionThatBreaksDoesNotLinger) {
+  for (const bool has_all : {true, false}) {
+    Fixture f;
+    const auto wire = f.Connect();
+    wire->peer_ended = true;
+    f.Touch(wire);
+    f.stream().fin = true;
+    wire->undelivered = 1;
+    f.Touch(&f.stream());
+    wire->check_status =
+        has_all ? Status(Code::kConnectionClosed, "the peer has closed")
+                : Status(Code::kConnectionReset, "reset");
+    f.Touch(wire);
+    CHECK_EQ(f.host.ClosedWith(1),
+             has_all ? Code::kConnectionClosed : Code::kConnectionReset);
+    CHECK(f.Over());
+  }
+}
+
+// What the peer sent before it broke is read first.
+TEST(AFailedWriteDoesNotHideWhatCameBefore) {
+  Fixture f;
+  const auto wire = f.Connect();
+  wire->write_status = Status(Code::kConnectionReset, "reset");
+  wire->read_status = Status(Code::kConnectionReset, "reset");
+  wire->incoming = "the last words";
+  f.stream().credit = 3;
+  f.stream().outgoing = "x";
+  f.Touch(&f.stream());
+  CHECK_EQ(f.host.ClosedWith(1), Code::kOk);
+  f.stream().credit = SIZE_MAX;
+  f.stream().handler->OnWritable();
+  f.Round();
+  CHECK_EQ(f.stream().received, std::string("the last words"));
+  CHECK_EQ(f.host.ClosedWith(1), Code::kConnectionReset);
+  CHECK(f.stream().was_reset);
+  CHECK_EQ(f.stream().reset_code,
+           static_cast<uint32_t>(Code::kConnectionReset));
+}
+
+// It has ended, and is gone while this end goes on writing.
+TEST(APeerThatHasEndedMayBreakLater) {
+  for (const bool unsent : {true, false}) {
+    for (const Code code : {Code::kConnectionClosed, Code::kConnectionReset}) {
+      Fixture f;
+      const auto wire = f.Connect();
+      wire->peer_ended = true;
+      if (unsent) wire->room = 0;
+      f.stream().outgoing = "x";
+      f.Touch(wire);
+      wire->check_status = Status(code, "gone");
+      f.Touch(wire);
+      const bool good = code == Code::kConnectionClosed && !unsent;
+      CHECK_EQ(f.host.ClosedWith(1),
+               good ? Code::kConnectionClosed : Code::kConnectionReset);
+      CHECK(f.stream().was_reset);
+    }
+  }
+}
+
+TEST(AnOrderlyCloseSendsWhatIsThere) {
+  Fixture f;
+  const auto wire = f.Connect();
+  f.engine.Close(9, 1, false, 0, f.now);
+  wire->incoming = "nobody reads that";
+  wire->undelivered = 1;
+  // It was on the other link when the close came.
+  f.stream().outgoing = "late";
+  f.Touch(&f.stream());
+  CHECK_EQ(wire->sent, std::string("late"));
+  CHECK(wire->incoming.empty());
+  CHECK(f.stream().received.empty() && f.stream().ended);
+  CHECK(!wire->ended);
+  f.Run(300 * kMs);  // the parent has not ended its stream
+  CHECK(wire->ended);
+  wire->undelivered = 0;
+  f.Run(100 * kMs);
+  CHECK_EQ(f.host.ClosedWith(1), Code::kOk);  // the peer may end, too
+  f.Run(300 * kMs);
+  CHECK_EQ(f.host.ClosedWith(1), Code::kConnectionClosed);
+  CHECK(!wire->aborted);
+}
+
+TEST(AbortsAndResetsTellTheirCode) {
+  for (const bool reset : {true, false}) {
+    Fixture f;
+    const auto wire = f.Connect();
+    if (reset) {
+      f.stream().handler->OnReset(77);
+      f.Round();
+    } else {
+      f.engine.Close(9, 1, true, 77, f.now);
+      f.Round();
+      CHECK(f.stream().was_reset);
+    }
+    CHECK(wire->aborted);
+    CHECK_EQ(wire->abort_code, 77u);
+    CHECK_EQ(f.host.ClosedWith(1), Code::kConnectionAborted);
+    CHECK(f.Over());
+    CHECK_EQ(f.host.events.size(), reset ? size_t{2} : size_t{3});
+  }
+}
+
+TEST(DialsFailOnce) {
+  const auto code = [](const Fixture& f) {
+    const Event* const reply = f.host.Find(Event::Kind::kReply, 7);
+    CHECK_EQ(f.host.events.size(), size_t{reply == nullptr ? 0u : 1u});
+    return reply == nullptr ? Code::kOk : reply->status.code();
+  };
+  {
+    Fixture f;  // nobody answers
+    f.engine.Dial(7, 1, Peer(), 1000, f.now);
+    f.Run(999 * kMs);
+    CHECK_EQ(code(f), Code::kOk);
+    f.Run(2 * kMs);
+    CHECK_EQ(code(f), Code::kConnectionTimedOut);
+    CHECK(f.Over());
+  }
+  {
+    Fixture f;  // refused, and said twice
+    f.engine.Dial(7, 1, Peer(), 1000, f.now);
+    ByteConnection* const connection = f.engine.dialed[1]->connection;
+    connection->OnDialFailed(Status(Code::kConnectionRefused, "refused"));
+    connection->OnDialFailed(Status(Code::kConnectionReset, "reset"));
+    f.Run(5000 * kMs);
+    CHECK_EQ(code(f), Code::kConnectionRefused);
+  }
+  {
+    Fixture f;  // not even begun
+    f.engine.connect_status = Status(Code::kResourceExhausted, "no sockets");
+    f.engine.Dial(7, 1, Peer(), 1000, f.now);
+    f.Round();
+    CHECK_EQ(code(f), Code::kResourceExhausted);
+  }
+  {
+    Fixture f;
+    f.engine.Dial(7, 1, Peer(0), 1000, f.now);
+    f.Round();
+    CHECK_EQ(code(f), Code::kInvalidArgument);
+  }
+  {
+    Fixture f;  // the parent has changed its mind
+    f.engine.Dial(7, 1, Peer(), 1000, f.now);
+    f.engine.Close(8, 1, true, 0, f.now);
+    f.Round();
+    CHECK_EQ(f.host.Find(Event::Kind::kReply, 7)->status.code(),
+             Code::kCancelled);
+    CHECK(f.host.Find(Event::Kind::kReply, 8)->status.ok());
+    CHECK(f.engine.dialed[1]->aborted && f.Over());
+  }
+}
+
+TEST(InboundConnectionsTakeCredit) {
+  ByteEngine::Limits limits;
+  limits.max_connections = 2;
+  Fixture f(limits);
+  f.engine.Listen(3, 1, Peer(), 1, f.now);
+  const auto add = [&](ByteConnection** out) {
+    return f.engine.AddInbound(
+        f.engine.port(), Peer(),
+        std::make_unique<WireSocket>(std::make_shared<Wire>()), out);
+  };
+  ByteConnection* connection = nullptr;
+  CHECK(f.engine.CanAccept(*f.engine.port()));
+  REQUIRE(add(&connection));
+  CHECK_EQ(connection->id(), 2u);
+  CHECK(f.host.Find(Event::Kind::kIncoming, 2) != nullptr);
+  CHECK(!f.engine.CanAccept(*f.engine.port()));  // no credit
+  f.engine.Accept(1, 5, f.now);
+  f.host.link_lost = true;
+  CHECK(!add(&connection));
+  f.host.link_lost = false;
+  REQUIRE(add(&connection));
+  CHECK(!f.engine.CanAccept(*f.engine.port()));  // no room
+  f.engine.Close(9, 2, true, 0, f.now);
+  f.Round();
+  CHECK(f.engine.CanAccept(*f.engine.port()));
+}
+
+TEST(AStopEndsEverything) {
+  Fixture f;
+  const auto open = f.Connect();
+  f.engine.Dial(8, 3, Peer(), 1000, f.now);
+  f.engine.OnStop(f.now);
+  CHECK(open->aborted && open->gone);
+  CHECK_EQ(f.host.ClosedWith(1), Code::kConnectionAborted);
+  CHECK_EQ(f.host.Find(Event::Kind::kReply, 8)->status.code(),
+           Code::kCancelled);
+  CHECK(f.stream().was_reset && f.Over());
+  CHECK_EQ(f.engine.OnRound(f.now), kNever);
+}
+
+}  // namespace
+}  // namespace xtp
