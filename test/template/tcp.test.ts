@@ -179,6 +179,41 @@ for (const { name, ip, prefix } of FAMILIES) {
         await sending
         connection.abort(new Error('enough'))
       })
+
+      // the kernel tells the writer, and the reader only of an end
+      it(`${how}: a reset is none of a peer's ends for a paused reader that writes`, async () => {
+        const [connection, socket] = await open()
+        const over = ended(connection)
+        let ends = 0
+        connection.addEventListener('message', () => {})
+        connection.addEventListener('remoteCloseWrite', () => ends++)
+        connection.pause()
+        let written = 0
+        while (socket.write(new Uint8Array(65536)) || (await drains(socket))) {
+          written += 65536
+          assert.ok(written < 2 * MANY_BYTES, 'the peer was never stopped')
+        }
+        socket.resetAndDestroy()
+        connection.send(Buffer.from('hello'))
+        await new Promise(resolve => setTimeout(resolve, 100))
+        connection.resume()
+        assert.equal(await over, 'ERR_XTP_CONNECTION_RESET')
+        assert.equal(ends, 0)
+      })
+    }
+
+    if (name === 'IPv6') {
+      it('a listener on every address of IPv6 is none on those of IPv4', async () => {
+        const listener = client.createListener({ onConnection: () => {} })
+        await listener.listen('/ip6/::/tcp/0')
+        const port = Number(listener.getAddrs()[0]?.getComponents()[1]?.value)
+        const [error] = await once(net.connect({ host: '127.0.0.1', port }), 'error')
+        assert.equal((error as NodeJS.ErrnoException).code, 'ECONNREFUSED')
+        const other = net.createServer().listen(port, '0.0.0.0')
+        await once(other, 'listening')
+        other.close()
+        await listener.close()
+      })
     }
 
     it('a dial that nobody answers, and a port that is taken, say so', async () => {
