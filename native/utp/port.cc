@@ -82,16 +82,18 @@ void Port::Deliver(Connection* connection, const Packet& packet,
   if (!connection->AdmitPacket(packet)) return;
   reads_ = read_bytes_ = 0;
   acks_due_ = true;
-  Packet shown = packet;
-  shown.header.ack = connection->AckForLibutp(packet.header);
-  shown.header.window_bytes = connection->WindowForLibutp(packet.header);
-  if (shown.header.ack != packet.header.ack || connection->HoldsBack(packet)) {
-    shown.selective_ack = nullptr;  // is relative to the acknowledgement
-    CopyToLibutp(shown, from);
-  } else if (shown.header.window_bytes != packet.header.window_bytes) {
-    CopyToLibutp(shown, from);
-  } else {
+  const uint16_t ack = connection->AckForLibutp(packet.header);
+  const uint32_t window = connection->WindowForLibutp(packet.header);
+  const bool plain = ack != packet.header.ack || connection->HoldsBack(packet);
+  if (!plain && window == packet.header.window_bytes) {
     ToLibutp(packet, from);
+  } else {
+    Packet shown = packet;
+    shown.header.ack = ack;
+    shown.header.window_bytes = window;
+    // is relative to the acknowledgement
+    if (plain) shown.selective_ack = nullptr;
+    CopyToLibutp(shown, from);
   }
   connection->AfterPacket(packet, reads_, read_bytes_);
   if (packet.payload_bytes > 0 && ++unacknowledged_ == kAckEvery) IssueAcks();
