@@ -135,6 +135,8 @@ class Connection final : public ConnectionBase {
   void ReviveBlocked();
   void ReturnStreams();
   bool SearchPathMtu();
+  void NotePathMtu();
+  bool* LoopbackFits() const;  // null for other peers
   bool WritePackets();
   ngtcp2_ssize WritePacket(ngtcp2_path* path, ngtcp2_pkt_info* info,
                            uint8_t* out, size_t room, ngtcp2_tstamp now);
@@ -163,6 +165,8 @@ class Connection final : public ConnectionBase {
   ngtcp2_conn* conn_ = nullptr;  // null once it is over
   std::vector<uint16_t> mtu_probes_;
   bool mtu_searched_ = false;
+  bool mtu_found_ = false;  // the largest
+  uint64_t mtu_search_us_ = 0;
   std::vector<ngtcp2_cid> cids_;        // that lead here
   std::vector<uint64_t> reset_tokens_;  // fingerprints of the peer's
 

@@ -1,6 +1,7 @@
 // Streams and packets on their way out, once per round.
 #include <algorithm>
 
+#include "common/address.h"
 #include "quic/connection.h"
 #include "quic/errors.h"
 #include "quic/ngtcp2_state.h"
@@ -22,6 +23,8 @@ constexpr size_t kMaxSegments = 64;
 constexpr size_t kMaxSlices = 8;
 constexpr uint64_t kSocketFullRetryUs = 200;
 constexpr uint64_t kWindowPerProbe = 2;
+// A probe that is not acknowledged by then does not fit.
+constexpr uint64_t kMtuSearchUs = 1000 * 1000;
 constexpr uint64_t kStreamReturnRetryUs = 10000;
 
 }  // namespace
@@ -73,6 +76,7 @@ void Connection::Service() {
     return;
   }
   if (xtp_ngtcp2_unblock(conn_) != 0) more_output_ = true;
+  if (!mtu_found_) NotePathMtu();
   SweepStreams();
   CheckClosing();
   if (conn_ != nullptr) ArmTimer(NextTimer());
@@ -262,7 +266,8 @@ bool Connection::WritePackets() {
 // ngtcp2 begins with the end of the handshake. A probe counts against the
 // congestion window, which a large one fills until it is acknowledged or given
 // up: the first requests would wait. So it waits until the window has grown,
-// which only connections do that send much. False: the connection ended.
+// which only connections do that send much. On loopback what fits once fits
+// again: further connections find out at once. False: the connection ended.
 bool Connection::SearchPathMtu() {
   if (mtu_searched_ || mtu_probes_.empty() || state_ < State::kOpen) {
     return true;
@@ -272,11 +277,32 @@ bool Connection::SearchPathMtu() {
   ngtcp2_conn_get_conn_info2(conn_, &info);
   const size_t largest =
       *std::max_element(mtu_probes_.begin(), mtu_probes_.end());
-  if (info.cwnd < kWindowPerProbe * largest) return true;
+  const bool* const fits = LoopbackFits();
+  const bool known = fits != nullptr && *fits;
+  if (!known && info.cwnd < kWindowPerProbe * largest) return true;
   mtu_searched_ = true;
+  mtu_search_us_ = shared_->now_us;
   const int error = ngtcp2_conn_start_pmtud(conn_);
   if (error != 0) OnError(error);
   return error == 0;
+}
+
+void Connection::NotePathMtu() {
+  bool* const fits = LoopbackFits();
+  if (fits == nullptr || !mtu_searched_ || mtu_found_) return;
+  const size_t size = ngtcp2_conn_get_path_max_tx_udp_payload_size2(conn_);
+  mtu_found_ =
+      size >= *std::max_element(mtu_probes_.begin(), mtu_probes_.end());
+  if (mtu_found_) {
+    *fits = true;
+  } else if (shared_->now_us - mtu_search_us_ > kMtuSearchUs) {
+    *fits = false;
+  }
+}
+
+bool* Connection::LoopbackFits() const {
+  if (!IsLoopback(peer_.address())) return nullptr;
+  return &shared_->loopback_fits[peer_.family() == AF_INET6 ? 1 : 0];
 }
 
 // Fills one packet with what the ready streams have, in turn.

@@ -283,6 +283,29 @@ TEST(PathMtuReaches65507OnLoopback) {
   CHECK_EQ(pair.server->Stat("udp_payload_bytes", 2), 65507u);
 }
 
+TEST(WhatFitsThroughLoopbackIsRemembered) {
+  Pair pair(Settings(), 1, true);
+  REQUIRE(pair.Connect());
+  TransferBothWays(&pair, 8 * kMiB, 1);
+  const auto dial = [&](uint32_t id) {
+    pair.client->Dial(id, pair.server->At(4000));
+    CHECK(pair.sim.Run(kSecond, [&] {
+      return pair.client->Find(Event::Kind::kConnected, id) != nullptr;
+    }));
+    pair.sim.Run(50 * kMs);
+    return pair.client->Stat("udp_payload_bytes", id);
+  };
+  CHECK_EQ(dial(3), 65507u);
+  CHECK_EQ(pair.server->Stat("udp_payload_bytes", 4), 65507u);
+  // Not for ever, should it change.
+  pair.sim.link.mtu = 1452;
+  CHECK_EQ(dial(5), 1200u);
+  pair.sim.Run(30 * kSecond);
+  CHECK_EQ(pair.client->Stat("udp_payload_bytes", 5), 1452u);
+  pair.sim.link.mtu = 65507;
+  CHECK_EQ(dial(7), 1200u);
+}
+
 TEST(NoProbeDelaysTheFirstAnswers) {
   for (bool loopback : {true, false}) {
     Pair pair(Settings(), 1, loopback);

@@ -79,6 +79,9 @@ struct Shared {
   // That can be deleted at the end of the round.
   std::vector<Connection*> finished;
   size_t half_open = 0;
+  // Over loopback, IPv4 and IPv6: the largest probe has reached a peer, and
+  // none has failed since.
+  bool loopback_fits[2] = {false, false};
   // What the application hears of peers that were refused (kRefused).
   RateLimit refusals{10, 10};
   // Streams that peers may open in place of those that ended, in all: each
