@@ -157,7 +157,13 @@ function usableTool({ tool, folder, version, least }) {
   if (found === undefined) {
     return undefined
   }
-  const [, major, minor] = output(found, version).match(/(\d+)\.(\d+)/) ?? []
+  let text = ''
+  try {
+    text = output(found, version, { stdio: ['ignore', 'pipe', 'ignore'] })
+  } catch {
+    // such as rustup's, where the user has no toolchain
+  }
+  const [, major, minor] = text.match(/(\d+)\.(\d+)/) ?? []
   const isNew = major > least[0] || (Number(major) === least[0] && minor >= least[1])
   return isNew ? found : undefined
 }
