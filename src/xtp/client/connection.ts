@@ -18,6 +18,7 @@ import {
   type Status,
   UnsupportedError
 } from '../ctl/index.ts'
+import { renewIfEmpty } from './young-buffers.ts'
 
 /** A peer that does not end its side after our FIN is not waited for any longer than this. */
 const CLOSE_REQUEST_AFTER_MS = 250
@@ -86,6 +87,7 @@ export class XtpConnection extends AbstractMultiaddrConnection {
       onData: bytes => {
         this.#received += bytes.byteLength
         if (!this.#discarding) {
+          renewIfEmpty(this, 'readBuffer')
           this.onData(bytes)
         }
         // bytes that nobody wants any more are credited too: the remote's FIN is behind them
@@ -112,6 +114,11 @@ export class XtpConnection extends AbstractMultiaddrConnection {
   /** Bytes taken from the link so far. */
   get bytesReceived(): number {
     return this.#received
+  }
+
+  override send(data: Uint8Array | Uint8ArrayList): boolean {
+    renewIfEmpty(this, 'writeBuffer')
+    return super.send(data)
   }
 
   /**

@@ -9,6 +9,7 @@ import {
   type MuxStream,
   type MuxStreamHandler
 } from '../ctl/index.ts'
+import { renewIfEmpty } from './young-buffers.ts'
 
 /** A stream that both sides have ended, and whose last bytes nobody reads, is over after this. */
 const UNREAD_END_MS = 30_000
@@ -67,6 +68,7 @@ export class MuxedStream extends AbstractStream {
     this.#stream = init.open({
       onData: bytes => {
         this.#received += bytes.byteLength
+        renewIfEmpty(this, 'readBuffer')
         this.onData(bytes)
         // bytes that nobody wants any more are credited too: others of the connection need the window
         this.#returnCredit()
@@ -107,6 +109,11 @@ export class MuxedStream extends AbstractStream {
   grantWithheld(): void {
     this.#stream.grantWithheld()
     this.#countWithheld()
+  }
+
+  override send(data: Uint8Array | Uint8ArrayList): boolean {
+    renewIfEmpty(this, 'writeBuffer')
+    return super.send(data)
   }
 
   /** Ends writing; what was sent before arrives. Reading goes on. */
