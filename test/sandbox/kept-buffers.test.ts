@@ -5,6 +5,7 @@ import { once } from 'node:events'
 import fs from 'node:fs'
 import { describe, it } from 'node:test'
 import type { Multiaddr } from '@multiformats/multiaddr'
+import { until } from '../support/processes.ts'
 import { WIRES } from '../support/wires.ts'
 import { cannotRun } from './must-work.ts'
 
@@ -18,6 +19,14 @@ function waiting(port: number): number {
     .split('\n')
     .find(line => line.includes(local))
   return Number.parseInt(line?.trim().split(/\s+/)[4]?.split(':')[1] ?? '', 16)
+}
+
+/** Every thread is. */
+function isStopped(pid: number): boolean {
+  return fs.readdirSync(`/proc/${pid}/task`).every(task => {
+    const stat = fs.readFileSync(`/proc/${pid}/task/${task}/stat`, 'utf8')
+    return stat.slice(stat.lastIndexOf(')') + 2).startsWith('T')
+  })
 }
 
 describe('a kept socket', () => {
@@ -37,6 +46,8 @@ describe('a kept socket', () => {
               return
             }
             process.kill(pid as number, 'SIGSTOP')
+            // a thread that runs goes on for a moment, and might read all of it
+            await until('all threads are stopped', () => isStopped(pid as number))
             const [address] = listener.getAddrs() as [Multiaddr]
             const port = Number(address.getComponents()[1]?.value)
             sender.connect(port, '127.0.0.1')
