@@ -130,6 +130,18 @@ async function services(dirs, options) {
   await Promise.all(runs)
 }
 
+/** Runs of the same tests under other conditions: at once where they mostly wait, in turn at full counts. */
+async function repeats(conditions, test) {
+  const runs = []
+  for (const condition of conditions) {
+    runs.push(test(condition))
+    if (full) {
+      await runs.at(-1)
+    }
+  }
+  await Promise.all(runs)
+}
+
 const nativeBuilds = new Map()
 let lastBuild = Promise.resolve()
 let foreignPeers
@@ -249,24 +261,20 @@ const suites = {
     // V8 and libuv make other system calls in each version; the pinned one has the suite above
     const dirs = ['transfer', 'crash', ...(full ? ['errors', 'fuzz', 'interop', 'hostile'] : [])]
     const others = runtimes().filter(node => node !== bin('node'))
-    await Promise.all(
-      others.map(async node => {
-        await services(dirs, { node, extraEnv: { ...strict, ...again }, late: true })
-        console.log(`that was node ${output(node, ['--version'])}, killed for unlisted calls`)
-      })
-    )
+    await repeats(others, async node => {
+      await services(dirs, { node, extraEnv: { ...strict, ...again }, late: true })
+      console.log(`that was node ${output(node, ['--version'])}, killed for unlisted calls`)
+    })
   },
   levels: async () => {
     await buildNative('')
-    await Promise.all(
-      ['L0', 'L2'].map(async level => {
-        await services(['transfer', 'crash', 'errors'], {
-          extraEnv: { ...strict, ...again, XTP_TEST_SANDBOX_LEVEL: level },
-          late: true
-        })
-        console.log(`that was the sandbox level ${level}`)
+    await repeats(['L0', 'L2'], async level => {
+      await services(['transfer', 'crash', 'errors'], {
+        extraEnv: { ...strict, ...again, XTP_TEST_SANDBOX_LEVEL: level },
+        late: true
       })
-    )
+      console.log(`that was the sandbox level ${level}`)
+    })
   },
   // their builds go on while those before them wait
   native: () => ctest(''),
