@@ -23,6 +23,8 @@ constexpr size_t kMaxSegments = 64;
 constexpr size_t kMaxSlices = 8;
 constexpr uint64_t kSocketFullRetryUs = 200;
 constexpr uint64_t kWindowPerProbe = 2;
+// For a probe of what has fit before: about the first congestion window.
+constexpr uint64_t kBytesBeforeKnownProbe = 16 * 1024;
 // A probe that is not acknowledged by then does not fit.
 constexpr uint64_t kMtuSearchUs = 1000 * 1000;
 constexpr uint64_t kStreamReturnRetryUs = 10000;
@@ -267,7 +269,8 @@ bool Connection::WritePackets() {
 // congestion window, which a large one fills until it is acknowledged or given
 // up: the first requests would wait. So it waits until the window has grown,
 // which only connections do that send much. On loopback what fits once fits
-// again: further connections find out at once. False: the connection ended.
+// again: further connections find out as soon as they send more than a few
+// requests. False: the connection ended.
 bool Connection::SearchPathMtu() {
   if (mtu_searched_ || mtu_probes_.empty() || state_ < State::kOpen) {
     return true;
@@ -278,7 +281,8 @@ bool Connection::SearchPathMtu() {
   const size_t largest =
       *std::max_element(mtu_probes_.begin(), mtu_probes_.end());
   const bool* const fits = LoopbackFits();
-  const bool known = fits != nullptr && *fits;
+  const bool known =
+      fits != nullptr && *fits && bytes_out_ >= kBytesBeforeKnownProbe;
   if (!known && info.cwnd < kWindowPerProbe * largest) return true;
   mtu_searched_ = true;
   mtu_search_us_ = shared_->now_us;
