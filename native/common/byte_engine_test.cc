@@ -232,6 +232,16 @@ struct Fixture {
     Round();
     return wire;
   }
+  // Both sides have ended; so much of this one's is not acknowledged.
+  std::shared_ptr<Wire> EndBoth(uint64_t undelivered) {
+    const std::shared_ptr<Wire> wire = Connect();
+    wire->peer_ended = true;
+    Touch(wire);
+    stream().fin = true;
+    wire->undelivered = undelivered;
+    Touch(&stream());
+    return wire;
+  }
   ParentStream& stream() { return host.streams[1]; }
   bool Over() const { return engine.connections() == 0; }
 
@@ -328,12 +338,7 @@ TEST(AnEndWaitsForRoom) {
 // The last bytes are not acknowledged any more.
 TEST(AClosingConnectionLingersWhileThereIsProgress) {
   Fixture f;
-  const auto wire = f.Connect();
-  wire->peer_ended = true;
-  f.Touch(wire);
-  f.stream().fin = true;
-  wire->undelivered = 100;
-  f.Touch(&f.stream());
+  const auto wire = f.EndBoth(100);
   for (int i = 0; i < 9; i++) {
     f.Run(8000 * kMs);
     wire->undelivered -= 10;
@@ -347,12 +352,7 @@ TEST(AClosingConnectionLingersWhileThereIsProgress) {
 TEST(AClosingConnectionThatBreaksDoesNotLinger) {
   for (const bool has_all : {true, false}) {
     Fixture f;
-    const auto wire = f.Connect();
-    wire->peer_ended = true;
-    f.Touch(wire);
-    f.stream().fin = true;
-    wire->undelivered = 1;
-    f.Touch(&f.stream());
+    const auto wire = f.EndBoth(1);
     wire->check_status =
         has_all ? Status(Code::kConnectionClosed, "the peer has closed")
                 : Status(Code::kConnectionReset, "reset");

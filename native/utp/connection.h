@@ -173,11 +173,11 @@ class Connection final : public ConnectionBase, public StreamHandler {
   uint16_t acked_ = 0;      // ours, up to and with this
   uint16_t sent_ack_ = 0;   // theirs, as we last told them
   uint16_t first_ack_ = 0;  // ours, as the peer's first packet told
+  // Of the peer's latest packet, once there is one; by the peer's clock.
   bool peer_known_ = false;
-  uint16_t peer_next_seq_ = 0;
-  uint32_t peer_window_bytes_ = 0;  // as its latest packet told
-  uint32_t peer_timestamp_us_ =
-      0;  // that packet's, by the peer's clock; 0: none
+  uint32_t peer_window_bytes_ = 0;
+  uint32_t peer_timestamp_us_ = 0;
+  uint16_t peer_next_seq_ = 0;  // of its next new data
   bool fin_sent_ = false;
   uint16_t fin_seq_ = 0;
   bool recovering_ = false;
