@@ -262,7 +262,7 @@ const suites = {
     const dirs = ['transfer', 'crash', ...(full ? ['errors', 'fuzz', 'interop', 'hostile'] : [])]
     const others = runtimes().filter(node => node !== bin('node'))
     await repeats(others, async node => {
-      await services(dirs, { node, extraEnv: { ...strict, ...again }, late: true })
+      await services(dirs, { node, extraEnv: { ...strict, ...again }, late: !full })
       console.log(`that was node ${output(node, ['--version'])}, killed for unlisted calls`)
     })
   },
@@ -271,7 +271,7 @@ const suites = {
     await repeats(['L0', 'L2'], async level => {
       await services(['transfer', 'crash', 'errors'], {
         extraEnv: { ...strict, ...again, XTP_TEST_SANDBOX_LEVEL: level },
-        late: true
+        late: !full
       })
       console.log(`that was the sandbox level ${level}`)
     })
