@@ -36,6 +36,9 @@ const strict = { XTP_TEST_STRICT: '1' }
 // What has run before, under other conditions.
 const again = full ? {} : { TEST_TIER: 'again' }
 const totals = { passed: 0, failed: 0, skipped: 0 }
+/** What the closing lines tell of the tests that failed. */
+const failures = []
+const FAILURE_LINES = 20
 
 function add({ passed, failed, skipped = 0 }) {
   totals.passed += passed
@@ -103,6 +106,9 @@ async function nodeTest(
   const result = line ? JSON.parse(line) : { passed: 0, failed: 1 }
   if (code !== 0 && result.failed === 0) {
     result.failed = 1
+  }
+  for (const { name, file, line, error } of result.failures ?? []) {
+    failures.push(`${file}:${line} ${name}: ${error}`)
   }
   add(result)
 }
@@ -185,6 +191,10 @@ async function ctest(sanitizer) {
   if (total === undefined || Number(total) === 0) {
     throw new Failure(`ctest ran no test in ${dir}`)
   }
+  if (code !== 0) {
+    const at = text.lastIndexOf('The following tests FAILED')
+    failures.push(`ctest ${dir}: ${at < 0 ? `exit code ${code}` : text.slice(at).trim()}`)
+  }
   add({
     passed: Number(total) - Number(failed),
     failed: code === 0 ? 0 : Math.max(1, Number(failed))
@@ -205,6 +215,10 @@ async function mocha(node) {
   console.log(`that was the compliance suite on node ${output(node, ['--version'])}`)
   const count = word => Number(text.match(new RegExp(`^\\s*(\\d+) ${word}`, 'm'))?.[1] ?? 0)
   const failed = count('failing')
+  if (code !== 0) {
+    const list = text.slice(Math.max(0, text.search(/^\s*\d+ failing/m)))
+    failures.push(`mocha: ${list.trim().split('\n').slice(0, FAILURE_LINES).join('\n')}`)
+  }
   add({
     passed: count('passing'),
     failed: code === 0 ? failed : Math.max(1, failed),
@@ -350,9 +364,13 @@ await main(async () => {
         throw error
       }
       console.error(`${name}: ${error.message}`)
+      failures.push(`${name}: ${error.message}`)
       add({ passed: 0, failed: 1 })
     }
     times.push(`${name} ${((Date.now() - begin) / 1000).toFixed(0)} s`)
+  }
+  for (const failure of failures) {
+    console.log(`\nfailed: ${failure}`)
   }
   console.log(`\n${times.join(', ')}; in all ${((Date.now() - start) / 60000).toFixed(1)} min`)
   console.log(`counts: ${full ? 'full' : 'short'} (npm run test:full runs the full ones)`)

@@ -6,7 +6,7 @@ import os from 'node:os'
 import path from 'node:path'
 import { describe, it, type TestContext } from 'node:test'
 import type { DoctorReport } from '../../src/xtp/cli/report.ts'
-import { processes, tree } from '../support/processes.ts'
+import { abandoned, until } from '../support/processes.ts'
 import { cannotRun } from './must-work.ts'
 
 const ROOT = path.resolve(import.meta.dirname, '../..')
@@ -123,19 +123,12 @@ describe('xtp doctor', { skip: linux ? false : 'the sandbox is for Linux' }, () 
     assert.match(stderr, /^mapped \d{3,} null$/)
   })
 
-  it('always comes to its end, and leaves no process behind', () => {
+  it('always comes to its end, and leaves no process behind', async () => {
     for (let i = 0; i < RUNS; i++) {
       const { sandbox, transports } = report()
       assert.deepEqual([sandbox.level, transports[0]?.state], [transports[0]?.level, 'ok'])
     }
-    // other tests may run at the same time, below the same runner
-    const own = tree()
-    const others = tree(process.ppid).filter(pid => !own.includes(pid))
-    const left = processes().filter(
-      ({ command, pid }) =>
-        command.includes(ROOT) && /xtp-jail|service\.js/.test(command) && !others.includes(pid)
-    )
-    assert.deepEqual(left, [])
+    await until('all are gone', () => abandoned(ROOT).length === 0)
   })
 
   it('looks for transports in the current directory only', () => {

@@ -78,6 +78,9 @@ export async function until(
   }
 }
 
+/** A program that runs tests, or one test file. */
+const isTest = /--test|\.test\.ts|mocha/
+
 /** A process and everything below it that is alive. */
 export function tree(pid = process.pid): number[] {
   const all = processes()
@@ -86,4 +89,21 @@ export function tree(pid = process.pid): number[] {
     ...all.filter(info => info.parent === parent).flatMap(info => below(info.pid))
   ]
   return below(pid)
+}
+
+/**
+ * Launchers and services of this checkout that nobody is responsible for any longer: no test is
+ * among their ancestors. Tests that run at the same time kill applications, too: what those leave
+ * is gone soon, and what leaks stays.
+ */
+export function abandoned(checkout: string): ProcessInfo[] {
+  const all = new Map(processes().map(info => [info.pid, info]))
+  const belongsToTest = (pid: number): boolean => {
+    const info = all.get(pid)
+    return info !== undefined && (isTest.test(info.command) || belongsToTest(info.parent))
+  }
+  return [...all.values()].filter(
+    ({ pid, command }) =>
+      command.includes(checkout) && /xtp-jail|service\.js/.test(command) && !belongsToTest(pid)
+  )
 }
