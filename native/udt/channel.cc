@@ -198,7 +198,11 @@ ssize_t Channel::Receive(msghdr* message) {
   receiving = this;
   const uint64_t now = IoThread::NowUs();
   if (!held_naks_.empty()) SendDueNaks(now);
-  if (now - asked_us_ >= kAskStepUs) AskAgain(now);
+  if (now - asked_us_ >= kAskStepUs) {
+    AskAgain(now);
+    // those of before have been read
+    if (received_.empty()) ProbeTails(now);
+  }
   // libudt has seen the packets that these are about.
   if (!fresh_.empty()) PublishNotices();
   if (received_.empty()) Offer();
@@ -451,7 +455,7 @@ void Channel::SendDueNaks(uint64_t now_us) {
 void Channel::AskAgain(uint64_t now_us) {
   asked_us_ = now_us;
   struct Question {
-    uint32_t missing;
+    std::vector<MissingRange> missing;
     Peer peer;
   };
   std::vector<Question> questions;
@@ -459,17 +463,35 @@ void Channel::AskAgain(uint64_t now_us) {
     std::lock_guard<std::mutex> lock(mutex_);
     for (auto& [socket, connection] : sockets_) {
       // Without room libudt would not take it.
-      if (connection.full || !connection.gap.IsDue(now_us)) continue;
-      questions.push_back({connection.gap.wanted(), connection.peer});
+      if (connection.full) continue;
+      auto missing = connection.gap.TakeDue(now_us);
+      if (missing.empty()) continue;
+      questions.push_back({std::move(missing), connection.peer});
     }
   }
   if (questions.empty()) return;
   std::shared_lock<std::shared_mutex> lock(socket_mutex_);
   for (const Question& question : questions) {
-    uint8_t packet[kNakBytes];
-    MakeNakOf(question.peer.id, question.missing, packet);
-    SendRaw(packet, sizeof packet, question.peer.address);
+    uint8_t packet[kMaxNakBytes];
+    const size_t length = MakeNakOf(question.peer.id, question.missing, packet);
+    SendRaw(packet, length, question.peer.address);
     counters_->repeated_naks++;
+  }
+}
+
+// libudt is told that its peer asks for the last packet: the peer will miss
+// what it has not got when that comes.
+void Channel::ProbeTails(uint64_t now_us) {
+  probes_.clear();
+  std::lock_guard<std::mutex> lock(mutex_);
+  for (auto& [socket, connection] : sockets_) {
+    const auto last = connection.tail.TakeDue(now_us);
+    if (!last.has_value()) continue;
+    uint8_t* const packet = probes_.emplace_back().data();
+    const size_t length = MakeNakOf(socket, {{*last, *last}}, packet);
+    received_.push_back(
+        Datagram{packet, length, connection.peer.address, now_us});
+    counters_->tail_probes++;
   }
 }
 
@@ -516,6 +538,7 @@ bool Channel::Admit(uint8_t* data, size_t length, const Endpoint& from) {
       Connection& connection = sockets_[facts.destination];
       connection.peer = peer;
       connection.gap = Gap(facts.first_sequence);
+      connection.tail = Tail(facts.first_sequence);
       peers_[peer] = facts.destination;
     }
     return true;
@@ -527,6 +550,10 @@ bool Channel::Admit(uint8_t* data, size_t length, const Endpoint& from) {
     }
     if (!facts.control) {
       found->second.gap.OnData(facts.sequence, IoThread::NowUs());
+    }
+    if (facts.is_ack) found->second.tail.OnAcknowledged(facts.acknowledged);
+    if (facts.has_rtt) {
+      found->second.tail.OnRoundTrip(facts.rtt_us, facts.rtt_variance_us);
     }
     if (!facts.control && found->second.full) {
       Keep(facts.destination, &found->second, facts.sequence, data, length);
@@ -614,6 +641,33 @@ void Channel::SendRaw(const uint8_t* data, size_t length, const Endpoint& to) {
   }
 }
 
+void Channel::OnSent(const msghdr* message, const SentFacts& sent) {
+  if (!sent.is_data && !sent.is_ack && !sent.is_response) return;
+  const Peer peer{
+      sent.destination,
+      Endpoint::FromSockaddr(static_cast<const sockaddr*>(message->msg_name),
+                             message->msg_namelen)};
+  std::lock_guard<std::mutex> lock(mutex_);
+  if (sent.is_response) {
+    // A response may be sent more than once.
+    const auto [found, is_new] = sockets_.try_emplace(sent.handshake_id);
+    found->second.peer = peer;
+    if (is_new) {
+      found->second.gap = Gap(sent.first_sequence);
+      found->second.tail = Tail(sent.first_sequence);
+    }
+    peers_[peer] = sent.handshake_id;
+    return;
+  }
+  const auto found = peers_.find(peer);
+  if (found == peers_.end()) return;
+  if (sent.is_ack) {
+    OnAcknowledged(found->second, sent);
+  } else {
+    sockets_[found->second].tail.OnSent(sent.sequence);
+  }
+}
+
 ssize_t Channel::Send(const msghdr* message) {
   size_t length = 0;
   for (size_t i = 0; i < message->msg_iovlen; i++) {
@@ -624,25 +678,7 @@ ssize_t Channel::Send(const msghdr* message) {
         InspectSent(static_cast<const uint8_t*>(message->msg_iov[0].iov_base),
                     static_cast<const uint8_t*>(message->msg_iov[1].iov_base),
                     message->msg_iov[1].iov_len);
-    if (sent.is_response) {
-      const Endpoint to = Endpoint::FromSockaddr(
-          static_cast<const sockaddr*>(message->msg_name),
-          message->msg_namelen);
-      std::lock_guard<std::mutex> lock(mutex_);
-      const Peer peer{sent.destination, to};
-      // A response may be sent more than once.
-      const auto [found, is_new] = sockets_.try_emplace(sent.handshake_id);
-      found->second.peer = peer;
-      if (is_new) found->second.gap = Gap(sent.first_sequence);
-      peers_[peer] = sent.handshake_id;
-    } else if (sent.is_ack) {
-      const Endpoint to = Endpoint::FromSockaddr(
-          static_cast<const sockaddr*>(message->msg_name),
-          message->msg_namelen);
-      std::lock_guard<std::mutex> lock(mutex_);
-      const auto peer = peers_.find(Peer{sent.destination, to});
-      if (peer != peers_.end()) OnAcknowledged(peer->second, sent);
-    }
+    OnSent(message, sent);
   }
   if (HoldNak(message)) return static_cast<ssize_t>(length);
   std::shared_lock<std::shared_mutex> lock(socket_mutex_);

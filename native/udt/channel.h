@@ -6,7 +6,8 @@
 // - datagrams are read in batches, and looked at before libudt sees them;
 // - libudt's receiving thread sleeps until there is something, not 100 µs;
 // - packets that libudt has no room for are given to it again when it has;
-// - what is missing is asked for until it comes, not once.
+// - what is missing is asked for until it comes, not once;
+// - the last packets are sent until they are acknowledged, whatever comes.
 #ifndef XTP_UDT_CHANNEL_H_
 #define XTP_UDT_CHANNEL_H_
 
@@ -33,6 +34,7 @@
 #include "udt/arrivals.h"
 #include "udt/gap.h"
 #include "udt/packet.h"
+#include "udt/tail.h"
 
 namespace xtp::udt {
 
@@ -59,6 +61,7 @@ struct ChannelCounters {
   std::atomic<uint64_t> requests_dropped{0};
   std::atomic<uint64_t> refusals_sent{0};
   std::atomic<uint64_t> repeated_naks{0};
+  std::atomic<uint64_t> tail_probes{0};
 };
 
 struct ChannelOwner {
@@ -153,6 +156,8 @@ class Channel final : private UdpSink, private AckListener {
   void OnSequence(uint32_t socket, uint32_t sequence);
   void SendDueNaks(uint64_t now_us);
   void AskAgain(uint64_t now_us);
+  void ProbeTails(uint64_t now_us);
+  void OnSent(const msghdr* message, const SentFacts& sent);
   void OfferSoon(uint32_t socket);
   void Offer();
   bool Admit(uint8_t* data, size_t length, const Endpoint& from);
@@ -186,6 +191,7 @@ class Channel final : private UdpSink, private AckListener {
   struct Connection {
     Peer peer;
     Gap gap;
+    Tail tail;
     bool full = false;
     std::vector<Kept> kept;
     uint64_t offer_us = 0;  // when libudt gets them once more; 0: not yet
@@ -241,7 +247,8 @@ class Channel final : private UdpSink, private AckListener {
   };
   std::deque<HeldNak> held_naks_;  // the oldest first
   uint64_t asked_us_ = 0;          // when AskAgain looked last
-  bool told_libudt_ = false;       // of a packet, since the last Wait
+  std::deque<std::array<uint8_t, kMaxNakBytes>> probes_;
+  bool told_libudt_ = false;  // of a packet, since the last Wait
   std::deque<std::vector<uint8_t>> offered_;
 
   std::mutex answers_mutex_;

@@ -454,6 +454,7 @@ void UdtEngine::AppendStats(std::string* text) const {
   AddStat(text, "requests_dropped", c.requests_dropped);
   AddStat(text, "refusals_sent", c.refusals_sent);
   AddStat(text, "repeated_naks", c.repeated_naks);
+  AddStat(text, "tail_probes", c.tail_probes);
 }
 
 std::unique_ptr<ControlledTransport> CreateEngine(

@@ -9,6 +9,7 @@
 #include <atomic>
 #include <cstring>
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <thread>
@@ -362,6 +363,68 @@ TEST(WhatIsLostTwiceWhileDataComesIsSentAgain) {
     return arrived > 20;
   }));
   CHECK(lost >= 2);
+  UDT::close(out);
+  UDT::close(in);
+}
+
+// As a full queue on the way does: the burst, and then what is sent again.
+TEST(ManyThatAreLostTwiceAreAskedForTogether) {
+  constexpr int kBefore = 400;  // libudt finds its rate
+  constexpr int kLost = 400;
+  End server(At("127.0.0.1"));
+  End dialer(At("127.0.0.1"));
+  std::map<uint32_t, int> times;
+  std::atomic<int> lost{0};
+  Path path(server.channel->local(), [&](const uint8_t* data, size_t) {
+    const uint32_t sequence = GetU32(data);
+    if ((sequence & 0x80000000) != 0) return false;
+    const bool is_unlucky =
+        times.size() >= kBefore && times.size() < kBefore + kLost;
+    if (times.try_emplace(sequence, is_unlucky ? 2 : 0).first->second-- <= 0) {
+      return false;
+    }
+    lost++;
+    return true;
+  });
+  const int out = dialer.Dial(path.front());
+  CHECK(Connected(out));
+  const int in = server.Accept();
+  CHECK(in != UDT::INVALID_SOCK);
+  int arrived = 0;
+  // one after the other they would take a round trip and 20 ms each
+  CHECK(Within(5000, [&] {
+    for (int i = 0; i < 8; i++) UDT::send(out, "x", 1, 0);
+    UDT::send(in, "y", 1, 0);
+    char data[1024];
+    UDT::recv(out, data, sizeof data, 0);
+    for (int n; (n = UDT::recv(in, data, sizeof data, 0)) > 0;) arrived += n;
+    return arrived > kBefore + kLost;
+  }));
+  CHECK_EQ(lost.load(), 2 * kLost);
+  UDT::close(out);
+  UDT::close(in);
+}
+
+// Nothing comes behind it that would show the gap.
+TEST(TheLastPacketIsSentAgainWhileDataComes) {
+  End server(At("127.0.0.1"));
+  End dialer(At("127.0.0.1"));
+  std::atomic<int> lost{0};
+  Path path(server.channel->local(), [&](const uint8_t* data, size_t) {
+    return (GetU32(data) & 0x80000000) == 0 && ++lost <= 3;
+  });
+  const int out = dialer.Dial(path.front());
+  CHECK(Connected(out));
+  const int in = server.Accept();
+  CHECK(in != UDT::INVALID_SOCK);
+  CHECK_EQ(UDT::send(out, "x", 1, 0), 1);
+  CHECK(Within(5000, [&] {
+    UDT::send(in, "y", 1, 0);
+    char data[1024];
+    UDT::recv(out, data, sizeof data, 0);
+    return UDT::recv(in, data, sizeof data, 0) == 1;
+  }));
+  CHECK(lost > 3);
   UDT::close(out);
   UDT::close(in);
 }

@@ -83,14 +83,20 @@ PacketKind InspectHandshake(uint8_t* payload, size_t length,
 
 // Sequence number; then round-trip time, its variance, free packets at the
 // peer, packets per second received, and those that the link could carry.
-bool InspectAck(uint8_t* payload, size_t length, const PacketLimits& limits) {
+bool InspectAck(uint8_t* payload, size_t length, const PacketLimits& limits,
+                PacketFacts* facts) {
   if (length < 4 || (Word(payload, 0) & kControlBit) != 0) return false;
+  facts->is_ack = true;
+  facts->acknowledged = Word(payload, 0);
   if (length == 4) return true;  // light
   if (length < 16) return false;
   Limit(payload, 1, kMaxRttUs);
   Limit(payload, 2, kMaxRttUs);
   Limit(payload, 3, limits.max_flight_packets);
   for (size_t i = 4; i < length / 4; i++) Limit(payload, i, 0x7fffffff);
+  facts->has_rtt = true;
+  facts->rtt_us = Word(payload, 1);
+  facts->rtt_variance_us = Word(payload, 2);
   return true;
 }
 
@@ -138,7 +144,7 @@ PacketFacts InspectPacket(uint8_t* data, size_t length,
   } else if (type == kShutdown) {
     facts.kind = PacketKind::kShutdown;
   } else if (type == kKeepAlive || type == kAckOfAck ||
-             (type == kAck && InspectAck(payload, rest, limits)) ||
+             (type == kAck && InspectAck(payload, rest, limits, &facts)) ||
              (type == kNak && InspectNak(payload, rest))) {
     facts.kind = PacketKind::kOther;
   }
@@ -149,9 +155,13 @@ SentFacts InspectSent(const uint8_t* header, const uint8_t* payload,
                       size_t payload_length) {
   SentFacts facts;
   const uint32_t first = GetU32(header);
-  if ((first & kControlBit) == 0) return facts;
-  const uint32_t type = (first >> 16) & 0x7fff;
   facts.destination = GetU32(header + 12);
+  if ((first & kControlBit) == 0) {
+    facts.is_data = true;
+    facts.sequence = first;
+    return facts;
+  }
+  const uint32_t type = (first >> 16) & 0x7fff;
   if (type == kAck && payload_length >= 4) {
     facts.is_ack = true;
     facts.acknowledged = Word(payload, 0);
@@ -208,11 +218,22 @@ void MakeNak(const uint8_t* header, const std::vector<uint32_t>& missing,
   }
 }
 
-void MakeNakOf(uint32_t destination, uint32_t missing, uint8_t out[kNakBytes]) {
+size_t MakeNakOf(uint32_t destination, const std::vector<MissingRange>& missing,
+                 uint8_t out[kMaxNakBytes]) {
   memset(out, 0, kHeaderBytes);
   PutU32(out, kControlBit | (uint32_t{kNak} << 16));
   PutU32(out + 12, destination);
-  PutU32(out + kHeaderBytes, missing);
+  size_t length = kHeaderBytes;
+  const auto add = [&](uint32_t word) {
+    PutU32(out + length, word);
+    length += 4;
+  };
+  for (size_t i = 0; i < missing.size() && i < kMaxRanges; i++) {
+    const auto [first, last] = missing[i];
+    if (first != last) add(kControlBit | first);
+    add(last);
+  }
+  return length;
 }
 
 void MakeRefusal(const uint8_t* request, uint8_t out[kHandshakeBytes]) {

@@ -38,6 +38,11 @@ struct PacketFacts {
   uint32_t first_sequence = 0;  // of both ends' data, as a handshake says
   bool with_cookie = false;     // a request that answers a challenge
   uint32_t sequence = 0;        // of data
+  bool is_ack = false;
+  uint32_t acknowledged = 0;  // the sequence number that is wanted next
+  bool has_rtt = false;       // a light acknowledgement has none
+  uint32_t rtt_us = 0;
+  uint32_t rtt_variance_us = 0;
 };
 
 // Checks `data`, and makes values smaller that would cost too much: libudt
@@ -47,6 +52,8 @@ PacketFacts InspectPacket(uint8_t* data, size_t length,
 
 // A packet that libudt sends, given as it lies in its two buffers.
 struct SentFacts {
+  bool is_data = false;
+  uint32_t sequence = 0;     // of data
   bool is_response = false;  // a handshake that accepts
   uint32_t destination = 0;
   uint32_t handshake_id = 0;
@@ -70,9 +77,16 @@ std::vector<uint32_t> MissingOf(const uint8_t* header, const uint8_t* payload,
 void MakeNak(const uint8_t* header, const std::vector<uint32_t>& missing,
              uint8_t* out);
 constexpr size_t kMaxMissing = 64;
-// A NAK that asks the peer's socket `destination` for one packet.
-constexpr size_t kNakBytes = kHeaderBytes + 4;
-void MakeNakOf(uint32_t destination, uint32_t missing, uint8_t out[kNakBytes]);
+// A NAK that asks the peer's socket `destination` for packets. Returns its
+// length.
+struct MissingRange {
+  uint32_t first;
+  uint32_t last;
+};
+constexpr size_t kMaxRanges = 48;
+constexpr size_t kMaxNakBytes = kHeaderBytes + 8 * kMaxRanges;
+size_t MakeNakOf(uint32_t destination, const std::vector<MissingRange>& missing,
+                 uint8_t out[kMaxNakBytes]);
 
 // Answers a request with "refused", as large as the request.
 void MakeRefusal(const uint8_t* request, uint8_t out[kHandshakeBytes]);

@@ -152,12 +152,14 @@ TEST(WhatIsMissing) {
   CHECK_EQ(Word(again, 0), uint32_t{3});
   const Bytes many = Control(3, 5, {0x80000000, 1000});
   CHECK(MissingOf(many.data(), many.data() + kHeaderBytes, 8).empty());
-  Bytes one(kNakBytes);
-  MakeNakOf(7, 1234, one.data());
-  CHECK(KindOf(one) == PacketKind::kOther);
-  CHECK_EQ(GetU32(one.data() + 12), uint32_t{7});
-  CHECK(MissingOf(one.data(), one.data() + kHeaderBytes, 4) ==
-        std::vector<uint32_t>{1234});
+  Bytes asks(kMaxNakBytes);
+  const size_t length = MakeNakOf(7, {{1234, 1234}, {5, 7}}, asks.data());
+  CHECK_EQ(length, kHeaderBytes + 12);
+  asks.resize(length);
+  CHECK(KindOf(asks) == PacketKind::kOther);
+  CHECK_EQ(GetU32(asks.data() + 12), uint32_t{7});
+  CHECK(MissingOf(asks.data(), asks.data() + kHeaderBytes, 12) ==
+        (std::vector<uint32_t>{1234, 5, 6, 7}));
   const Bytes ack = Control(2, 5, {1});
   CHECK(MissingOf(ack.data(), ack.data() + kHeaderBytes, 4).empty());
 }

@@ -33,7 +33,7 @@ export type SupervisorState =
 /** After its link has ended, a process gets this long to end by itself, so that its exit tells why. */
 const EXIT_AFTER_LINK_MS = 250
 /** SIGKILL cannot be refused, but a process in the kernel may take its time. */
-const KILL_WAIT_MS = 1_000
+const KILL_WAIT_MS = 1_500
 
 /** What runs over the links of an incarnation. */
 export interface SupervisedSession {
