@@ -117,7 +117,22 @@ const LEVELS_ALONE: Plan = {
   networks: []
 }
 
-export const PLANS = { full: FULL, quick: QUICK, levels: LEVELS_ALONE }
+/** Transfers of 1 GiB, where those of a full run take a time: what a short one may hide, or may not have yet. */
+const LONG: Plan = {
+  ...FULL,
+  name: 'long',
+  effort: { ...FULL.effort, mib: 1024 },
+  entries: [
+    ...entries('core', 3, ['quic', 'tcp-noise', 'quic-1452', 'utp']),
+    // they need minutes for it
+    ...entries('core', 2, ['quinn', 'utp-raw', 'utp-native-raw', 'udt-raw'])
+  ],
+  nativeMib: 1024,
+  kills: 0,
+  networks: []
+}
+
+export const PLANS = { full: FULL, quick: QUICK, levels: LEVELS_ALONE, long: LONG }
 
 /** Leaves out what is not in `only`; `rounds` and `mib` replace the plan's. */
 export function planFor(

@@ -1,4 +1,4 @@
-// npm run bench [-- --quick | --levels] [--only KIND,KIND] [--rounds N] [--mib N]: every contestant, interleaved, two
+// npm run bench [-- --quick | --levels | --long] [--only KIND,KIND] [--rounds N] [--mib N]: every contestant, interleaved, two
 // processes each, over loopback; the references in C++; crashes; and a report of all in bench/report.
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -15,6 +15,7 @@ const { values } = parseArgs({
   options: {
     quick: { type: 'boolean', default: false },
     levels: { type: 'boolean', default: false },
+    long: { type: 'boolean', default: false },
     only: { type: 'string' },
     rounds: { type: 'string' },
     mib: { type: 'string' },
@@ -22,7 +23,8 @@ const { values } = parseArgs({
   }
 })
 const number = (text?: string) => (text === undefined ? undefined : Number(text))
-const plan = planFor(values.quick ? 'quick' : values.levels ? 'levels' : 'full', {
+const named = (['quick', 'levels', 'long'] as const).find(name => values[name])
+const plan = planFor(named ?? 'full', {
   only: values.only?.split(','),
   rounds: number(values.rounds),
   mib: number(values.mib)

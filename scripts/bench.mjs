@@ -1,4 +1,4 @@
-// npm run bench [-- --quick | --levels | --failover | --networks] [options]: sets everything up, then measures.
+// npm run bench [-- --quick | --levels | --long | --failover | --networks] [options]: sets everything up, then measures.
 import { build } from './build.mjs'
 import { buildReferences } from './build-bench.mjs'
 import { buildEmulator } from './build-emulator.mjs'
