@@ -10,17 +10,11 @@ import { describe, it } from 'node:test'
 import type { Multiaddr } from '@multiformats/multiaddr'
 import { Pattern, receivePattern, sendPattern } from '../support/bytes.ts'
 import { counts, tier } from '../support/counts.ts'
-import {
-  children,
-  isAlive,
-  type ProcessInfo,
-  processes,
-  tree,
-  until
-} from '../support/processes.ts'
+import { abandoned, children, isAlive, processes, tree, until } from '../support/processes.ts'
 import { type Channel, WIRES, type Wire } from '../support/wires.ts'
 import { cannotRun } from './must-work.ts'
 
+const ROOT = path.resolve(import.meta.dirname, '../..')
 const jails = (pid?: number) => children(pid).filter(({ command }) => command.includes('xtp-jail'))
 
 /** What an application does (test/fixtures/application.ts), and for how long it is worth to look. */
@@ -147,9 +141,7 @@ class Application {
       1_000
     )
     // nor what it started when nobody looked
-    const isOrphan = ({ parent, command }: ProcessInfo) =>
-      parent === 1 && /xtp-jail|xtp-(utp|quic)\/dist\/service/.test(command)
-    await until(`${what}: no orphan is left`, () => !processes().some(isOrphan), 1_000)
+    await until(`${what}: no orphan is left`, () => abandoned(ROOT).length === 0, 1_000)
   }
 }
 
