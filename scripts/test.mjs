@@ -276,7 +276,12 @@ const suites = {
     const dirs = ['transfer', 'crash', ...(full ? ['errors', 'fuzz', 'interop', 'hostile'] : [])]
     const others = runtimes().filter(node => node !== bin('node'))
     await repeats(others, async node => {
-      await services(dirs, { node, extraEnv: { ...strict, ...again }, late: !full })
+      await services(dirs, {
+        node,
+        concurrency: full ? LANES : 1,
+        extraEnv: { ...strict, ...again },
+        late: !full
+      })
       console.log(`that was node ${output(node, ['--version'])}, killed for unlisted calls`)
     })
   },
@@ -284,6 +289,7 @@ const suites = {
     await buildNative('')
     await repeats(['L0', 'L2'], async level => {
       await services(['transfer', 'crash', 'errors'], {
+        concurrency: full ? LANES : 1,
         extraEnv: { ...strict, ...again, XTP_TEST_SANDBOX_LEVEL: level },
         late: !full
       })

@@ -8,6 +8,7 @@ import type { XtpInit, XtpTransport } from 'xtp'
 import { udt } from 'xtp-udt'
 import { utp } from 'xtp-utp'
 import type { ByteTransport } from './clients.ts'
+import { CONNECTION_MANAGER } from './connection-manager.ts'
 import { testInit } from './sandbox.ts'
 
 const TRANSPORTS = { utp, udt }
@@ -43,12 +44,7 @@ export async function createNode(options: NodeOptions = {}): Promise<Libp2p> {
     streamMuxers: [yamux(MANY_STREAMS)],
     connectionMonitor: { enabled: false },
     connectionGater: { denyDialMultiaddr: () => false },
-    connectionManager: {
-      inboundConnectionThreshold: Number.POSITIVE_INFINITY,
-      maxIncomingPendingConnections: 10_000,
-      maxConnections: 10_000,
-      maxParallelDials: 1000
-    }
+    connectionManager: CONNECTION_MANAGER
   })
 }
 

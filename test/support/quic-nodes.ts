@@ -7,6 +7,7 @@ import { type Multiaddr, multiaddr } from '@multiformats/multiaddr'
 import { createLibp2p, type Libp2p, type Libp2pOptions } from 'libp2p'
 import type { XtpClient } from 'xtp'
 import { type QuicInit, quic } from 'xtp-quic'
+import { CONNECTION_MANAGER } from './connection-manager.ts'
 import { testInit } from './sandbox.ts'
 
 export const QUIC4 = '/ip4/127.0.0.1/udp/0/quic-v1'
@@ -41,12 +42,7 @@ export async function createQuicNode(options: QuicNodeOptions = {}): Promise<Qui
     services: { identify: identify(), ping: ping() },
     connectionMonitor: { enabled: false },
     connectionGater: { denyDialMultiaddr: () => false },
-    connectionManager: {
-      inboundConnectionThreshold: Number.POSITIVE_INFINITY,
-      maxIncomingPendingConnections: 10_000,
-      maxConnections: 10_000,
-      maxParallelDials: 1000
-    },
+    connectionManager: CONNECTION_MANAGER,
     ...libp2p
   }) as unknown as Promise<QuicNode>
 }
