@@ -283,7 +283,7 @@ uint64_t UdtEngine::BeginRound() {
   return idle ? kNever : next_scan_us_;
 }
 
-void UdtEngine::EndRound() {
+uint64_t UdtEngine::EndRound() {
   if (took_ready_) waiter_.Continue();
   took_ready_ = false;
   const bool busy = !sockets_.empty() || !half_open_.empty() || !dying_.empty();
@@ -296,6 +296,7 @@ void UdtEngine::EndRound() {
     port->channel()->SetFull(!CanAccept(*port) || port->half_open >= room);
     port->channel()->SetBusy(busy);
   }
+  return kNever;
 }
 
 void UdtEngine::Ready(int socket) {
@@ -337,7 +338,7 @@ void UdtEngine::DialIsReady(ByteConnection* connection, UdtSocket* socket) {
       std::unique_ptr<ByteSocket> same(socket);
       const Status status = Connect(connection->port(), connection, &same);
       same.release();
-      if (!status.ok()) connection->OnDialFailed(status);
+      if (!status.ok()) connection->OnFailed(status);
     }
   }
 }
@@ -353,7 +354,7 @@ void UdtEngine::OnNotice(const Notice& notice) {
   ByteConnection* const connection = found->second;
   if (connection->dialing()) {
     if (notice.kind != Notice::Kind::kRefused) return;
-    connection->OnDialFailed(
+    connection->OnFailed(
         Status(Code::kConnectionRefused,
                connection->peer().ToString() + " refused the connection",
                ECONNREFUSED));

@@ -9,12 +9,12 @@
 #include <cstdint>
 #include <string>
 
+#include "common/byte_queue.h"
 #include "common/endpoint.h"
 #include "common/engine_base.h"
 #include "common/parent_window.h"
 #include "common/status.h"
 #include "common/stream.h"
-#include "utp/byte_queue.h"
 #include "utp/packet.h"
 #include "utp/peer_key.h"
 #include "utp/send_window.h"

@@ -171,7 +171,7 @@ void TcpEngine::OnReady(int fd, short events, uint64_t /*now_us*/) {
   if (status.ok()) {
     connection->OnConnected();
   } else {
-    connection->OnDialFailed(status);
+    connection->OnFailed(status);
   }
 }
 
