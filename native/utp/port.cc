@@ -114,7 +114,7 @@ void Port::OnSyn(const Packet& packet, const Endpoint& from) {
     return;
   }
   // No room: say nothing, the dialer tries again.
-  if (credit() == 0 || !acceptor_->CanAccept()) {
+  if (!acceptor_->HasRoom(*this)) {
     shared_->counters.syns_dropped++;
     return;
   }
@@ -177,9 +177,7 @@ void Port::OnStranger(const Packet& packet, const PeerKey& key,
   switch (verdict) {
     case SynGuard::Verdict::kProven:
       // Without credit: silence. The dialer's data comes again.
-      if (credit() > 0 && acceptor_->CanAccept()) {
-        Accept(packet, key, proof, from);
-      }
+      if (acceptor_->HasRoom(*this)) Accept(packet, key, proof, from);
       return;
     case SynGuard::Verdict::kEarly:
       return;
@@ -297,13 +295,11 @@ void Port::InjectReset(uint16_t receive_id, const Endpoint& peer) {
 
 void Port::Register(const PeerKey& key, Connection* connection) {
   connections_[key] = connection;
-  Hold();
 }
 
 void Port::Unregister(const PeerKey& key, const TimeWait::Entry& entry) {
   connections_.erase(key);
   last_found_ = nullptr;
-  Drop(shared_->now_us);
   if (shared_->guards.time_wait) time_wait_.Add(key, entry, shared_->now_us);
 }
 

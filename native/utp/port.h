@@ -33,8 +33,8 @@ struct LibutpCallbacks;
 class Acceptor {
  public:
   virtual ~Acceptor() = default;
-  // Before libutp is bothered: is there room for one more?
-  virtual bool CanAccept() const = 0;
+  // Before libutp is bothered: may the port have one more?
+  virtual bool HasRoom(const Port& port) const = 0;
   virtual Connection* OnAccept(Port* port, UTPSocket* socket,
                                const Endpoint& peer, const Header& first) = 0;
 };
