@@ -412,10 +412,6 @@ void ByteEngine::DropEverything() {
 Status ByteEngine::StartDial(PortBase* port, uint32_t connection,
                              const Endpoint& to, uint32_t request,
                              uint32_t timeout_ms) {
-  if (to.port() == 0 || to.IsUnspecified()) {
-    return Status(Code::kInvalidArgument,
-                  "cannot dial " + to.ToString() + ": no such peer");
-  }
   auto made = std::make_unique<ByteConnection>(this, port, connection, to);
   made->dial_request_ = request;
   const Status status = Connect(port, made.get(), &made->socket_);

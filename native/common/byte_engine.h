@@ -19,6 +19,7 @@
 #include "common/endpoint.h"
 #include "common/engine_base.h"
 #include "common/parent_window.h"
+#include "common/setting_fields.h"
 #include "common/status.h"
 #include "common/stream.h"
 #include "common/transport.h"
@@ -207,14 +208,20 @@ class ByteConnection final : public ConnectionBase, public StreamHandler {
 
 class ByteEngine : public EngineBase {
  public:
+  // Settings that all have, by these names.
   struct Limits {
-    // Connections at a time, dials included.
+    // Connections at a time, dials included. 1 to 60,000.
     uint32_t max_connections = 3000;
-    // For dials that name no time.
+    // For dials that name no time. 100 to 600,000.
     uint32_t dial_timeout_ms = 20000;
     // How long an ended connection waits without progress for its last bytes
-    // to be acknowledged.
+    // to be acknowledged. 100 to 600,000.
     uint32_t linger_ms = 10000;
+  };
+  static constexpr SettingField<Limits> kLimitFields[] = {
+      {"max_connections", &Limits::max_connections, 1, 60000},
+      {"dial_timeout_ms", &Limits::dial_timeout_ms, 100, 600000},
+      {"linger_ms", &Limits::linger_ms, 100, 600000},
   };
 
   ByteEngine(Host* host, const Limits& limits);

@@ -15,8 +15,10 @@
 #include <string>
 #include <utility>
 
+#include "common/address.h"
 #include "common/byte_order.h"
 #include "common/io_thread.h"
+#include "common/poll_for.h"
 #include "udt/libudt_calls.h"
 
 namespace xtp::udt {
@@ -42,10 +44,6 @@ constexpr uint64_t kRoomUs = 2000;
 // A full socket buffer blocks libudt's sender, as a blocking socket would.
 constexpr int kSendWaitMs = 10;
 
-// Answers per second to packets that belong to nothing; more of them would
-// only serve to annoy somebody whose address is being spoofed.
-constexpr uint32_t kAnswersPerSecond = 200;
-
 // Channels by slot. A slot is used again when libudt has let it go, the one
 // that has been free for longest first. Never destroyed: libudt's threads
 // outlive main.
@@ -57,17 +55,6 @@ uint32_t used_slots = 0;  // ever
 // Whose packets the calling thread receives.
 thread_local const Channel* receiving = nullptr;
 
-void PollUs(pollfd* polls, nfds_t count, int64_t timeout_us) {
-#if defined(__linux__)
-  timespec timeout;
-  timeout.tv_sec = static_cast<time_t>(timeout_us / 1000000);
-  timeout.tv_nsec = static_cast<long>(timeout_us % 1000000 * 1000);
-  ppoll(polls, count, &timeout, nullptr);
-#else
-  poll(polls, count, static_cast<int>((timeout_us + 999) / 1000));
-#endif
-}
-
 }  // namespace
 
 Channel::Channel(std::unique_ptr<UdpSocket> socket, const PacketLimits& limits,
@@ -76,9 +63,7 @@ Channel::Channel(std::unique_ptr<UdpSocket> socket, const PacketLimits& limits,
       owner_(std::move(owner)),
       counters_(&owner_->counters),
       local_(socket->local()),
-      socket_(std::move(socket)),
-      answer_tokens_(kAnswersPerSecond),
-      answer_tokens_at_us_(IoThread::NowUs()) {}
+      socket_(std::move(socket)) {}
 
 Status Channel::Create(std::unique_ptr<UdpSocket> socket,
                        const PacketLimits& limits,
@@ -285,7 +270,7 @@ void Channel::Wait() {
     // Close waits until this returns; it wakes first.
     std::shared_lock<std::shared_mutex> lock(socket_mutex_);
     if (socket_ != nullptr && !closed_) polls[1].fd = socket_->fd();
-    PollUs(polls, 2, timeout_us);
+    PollFor(polls, 2, static_cast<uint64_t>(timeout_us));
     if ((polls[1].revents & POLLERR) != 0) {
       socket_->ReceiveErrors(&buffers_, this);
     }
@@ -490,7 +475,7 @@ void Channel::OnUdpDatagram(const uint8_t* data, size_t length,
 bool Channel::Admit(uint8_t* data, size_t length, const Endpoint& from) {
   const PacketFacts facts = InspectPacket(data, length, limits_);
   if (facts.kind == PacketKind::kBad ||
-      length > limits_.max_segment_bytes - 28) {
+      length > limits_.max_segment_bytes - UdpOverhead(AF_INET)) {
     counters_->malformed++;
     return false;
   }
@@ -540,7 +525,7 @@ bool Channel::Admit(uint8_t* data, size_t length, const Endpoint& from) {
   counters_->unknown++;
   // Not to handshakes and shutdowns: no answer is to be answered.
   if (facts.kind == PacketKind::kOther && found == sockets_.end() &&
-      TakeAnswerToken()) {
+      MayAnswer()) {
     uint8_t answer[kUnknownSocketBytes];
     MakeUnknownSocket(facts.destination, answer);
     SendRaw(answer, sizeof answer, from);
@@ -553,7 +538,7 @@ bool Channel::AdmitRequest(const uint8_t* data, const Endpoint& from) {
   if (listening_ && !full_) return true;
   counters_->requests_dropped++;
   // Without room: silence. The dialer tries again.
-  if (!listening_ && TakeAnswerToken()) {
+  if (!listening_ && MayAnswer()) {
     uint8_t answer[kHandshakeBytes];
     MakeRefusal(data, answer);
     SendRaw(answer, sizeof answer, from);
@@ -590,19 +575,9 @@ void Channel::PublishNotices() {
   owner_->Ring();
 }
 
-bool Channel::TakeAnswerToken() {
+bool Channel::MayAnswer() {
   std::lock_guard<std::mutex> lock(mutex_);
-  const uint64_t now = IoThread::NowUs();
-  const uint64_t earned =
-      (now - answer_tokens_at_us_) * kAnswersPerSecond / 1000000;
-  if (earned > 0) {
-    answer_tokens_ = static_cast<uint32_t>(
-        std::min<uint64_t>(kAnswersPerSecond, answer_tokens_ + earned));
-    answer_tokens_at_us_ = now;
-  }
-  if (answer_tokens_ == 0) return false;
-  answer_tokens_--;
-  return true;
+  return answers_.Take(IoThread::NowUs());
 }
 
 // The caller may hold the socket's lock, as a reader.

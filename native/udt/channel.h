@@ -26,6 +26,7 @@
 
 #include "common/endpoint.h"
 #include "common/io_thread.h"
+#include "common/rate_limit.h"
 #include "common/status.h"
 #include "common/transport.h"
 #include "common/udp_socket.h"
@@ -160,7 +161,7 @@ class Channel final : private UdpSink, private AckListener {
   void Note(uint32_t socket, Notice::Kind kind);
   void PublishNotices();
   void SendRaw(const uint8_t* data, size_t length, const Endpoint& to);
-  bool TakeAnswerToken();
+  bool MayAnswer();
   void Wake();
 
   struct Peer {
@@ -253,8 +254,9 @@ class Channel final : private UdpSink, private AckListener {
   std::unordered_set<uint32_t> keepers_;  // those with packets that are kept
   std::unordered_map<Peer, uint32_t, PeerHash, PeerEqual> peers_;
   std::vector<Notice> notices_;
-  uint32_t answer_tokens_;
-  uint64_t answer_tokens_at_us_;
+  // To packets that belong to nothing; more of them would only serve to annoy
+  // somebody whose address is being spoofed.
+  RateLimit answers_{200, 200};
 };
 
 }  // namespace xtp::udt

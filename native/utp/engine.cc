@@ -1,6 +1,5 @@
 #include "utp/engine.h"
 
-#include <unistd.h>
 #include <utp.h>
 
 #include <algorithm>
@@ -8,9 +7,8 @@
 #include <memory>
 #include <utility>
 
-#if defined(__APPLE__)
-#include <sys/random.h>
-#endif
+#include "common/address.h"
+#include "common/siphash.h"
 
 namespace xtp::utp {
 namespace {
@@ -18,12 +16,17 @@ namespace {
 constexpr uint32_t kMinPayload = 576;     // libutp assumes that this fits
 constexpr uint32_t kMaxSaneMtu = 0x1fff;  // beyond, libutp guesses instead
 
+ByteEngine::Limits LimitsOf(const Settings& settings, const Guards& guards) {
+  ByteEngine::Limits limits = settings;
+  if (!guards.linger_limit) limits.linger_ms = UINT32_MAX;
+  return limits;
+}
+
 }  // namespace
 
 UtpEngine::UtpEngine(Host* host, const Settings& settings, const Seed& seed,
                      const Guards& guards)
-    : ByteEngine(host, {settings.max_connections, settings.dial_timeout_ms,
-                        guards.linger_limit ? settings.linger_ms : UINT32_MAX}),
+    : ByteEngine(host, LimitsOf(settings, guards)),
       shared_(host, settings, guards, seed.syn, seed.random, now_us()) {}
 
 // --- ports and connections
@@ -85,7 +88,7 @@ void UtpEngine::OnPathMtu(Port* port, const uint8_t* payload, size_t length,
                           const Endpoint& to, uint32_t mtu) {
   uint32_t usable = mtu;
   if (shared_.guards.mtu_sanity) {
-    const uint32_t overhead = to.family() == AF_INET6 ? 48 : 28;
+    const uint32_t overhead = UdpOverhead(to.family());
     if (mtu == 0 || mtu > kMaxSaneMtu) return;
     usable = std::max(kMinPayload, mtu - std::min(mtu, overhead));
   }
@@ -132,7 +135,7 @@ std::unique_ptr<ControlledTransport> CreateEngine(
   *status = ParseSettings(settings, &parsed);
   if (!status->ok()) return nullptr;
   UtpEngine::Seed seed;
-  if (getentropy(&seed, sizeof seed) != 0) {
+  if (!FillRandom(&seed, sizeof seed)) {
     *status = Status(Code::kInternal, "no random numbers from the system");
     return nullptr;
   }

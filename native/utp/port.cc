@@ -8,11 +8,6 @@
 namespace xtp::utp {
 namespace {
 
-// RSTs per second to packets that belong to nothing. They let a peer notice
-// at once that we restarted; more of them would only serve to annoy somebody
-// whose address is being spoofed.
-constexpr uint32_t kResetsPerSecond = 200;
-
 // A whole window may arrive in one round. If it is acknowledged once, the loss
 // of that packet costs the sender a timeout.
 constexpr size_t kAckEvery = 16;
@@ -232,17 +227,7 @@ void Port::AnswerTimeWait(const TimeWait::Entry& entry, const Packet& packet,
 }
 
 void Port::SendResetTo(const Header& offending, const Endpoint& to) {
-  const uint64_t now = shared_->now_us;
-  const uint64_t earned =
-      (now - reset_tokens_at_us_) * kResetsPerSecond / 1000000;
-  if (earned > 0) {
-    reset_tokens_at_us_ = now;
-    reset_tokens_ = earned + reset_tokens_ > kResetsPerSecond
-                        ? kResetsPerSecond
-                        : reset_tokens_ + static_cast<uint32_t>(earned);
-  }
-  if (reset_tokens_ == 0) return;
-  reset_tokens_--;
+  if (!strangers_.Take(shared_->now_us)) return;
   Header reset;
   reset.type = PacketType::kReset;
   reset.connection_id = offending.connection_id;
