@@ -29,8 +29,8 @@ constexpr int kFirstHandle = 1 << 24;
 constexpr size_t kMaxChannels = 1024;
 
 // libudt's timers of a connection run in steps of 10 ms (SYN time).
-constexpr int kBusySleepMs = 10;
-constexpr int kIdleSleepMs = 500;
+constexpr uint64_t kBusySleepUs = 10 * 1000;
+constexpr uint64_t kIdleSleepUs = 500 * 1000;
 // Acknowledgements, where each packet comes alone.
 constexpr uint64_t kAckStepUs = 300;
 // As long as packets that changed places are apart.
@@ -51,6 +51,11 @@ std::mutex slots_mutex;
 auto& slots = *new std::array<std::shared_ptr<Channel>, kMaxChannels>();
 auto& free_slots = *new std::deque<size_t>();
 uint32_t used_slots = 0;  // ever
+
+Endpoint PeerOf(const msghdr* message) {
+  return Endpoint::FromSockaddr(static_cast<const sockaddr*>(message->msg_name),
+                                message->msg_namelen);
+}
 
 // Whose packets the calling thread receives.
 thread_local const Channel* receiving = nullptr;
@@ -242,35 +247,24 @@ void Channel::Wait() {
   if (told_libudt_) CTimer::triggerEvent();
   told_libudt_ = false;
   pollfd polls[2] = {{wake_[0], POLLIN, 0}, {-1, POLLIN, 0}};
-  int64_t timeout_us =
-      (busy_ || closed_ ? kBusySleepMs : kIdleSleepMs) * int64_t{1000};
+  const uint64_t now = IoThread::NowUs();
+  uint64_t due = now + (busy_ || closed_ ? kBusySleepUs : kIdleSleepUs);
   if (!unacknowledged_.empty()) {
-    const uint64_t due = acknowledged_us_ + kAckStepUs;
-    const uint64_t now = IoThread::NowUs();
+    due = acknowledged_us_ + kAckStepUs;
     if (now >= due) {
       Acknowledge();
       return;
     }
-    timeout_us = static_cast<int64_t>(due - now);
   }
-  if (!held_naks_.empty()) {
-    const uint64_t due = held_naks_.front().due_us;
-    const uint64_t now = IoThread::NowUs();
-    timeout_us =
-        std::min(timeout_us, static_cast<int64_t>(due > now ? due - now : 0));
-  }
-  if (next_offer_us_ != 0) {
-    const uint64_t due = next_offer_us_;
-    const uint64_t now = IoThread::NowUs();
-    timeout_us =
-        std::min(timeout_us, static_cast<int64_t>(due > now ? due - now : 0));
-  }
-  if (released_) timeout_us = 0;
+  if (!held_naks_.empty()) due = std::min(due, held_naks_.front().due_us);
+  const uint64_t offer_us = next_offer_us_;
+  if (offer_us != 0) due = std::min(due, offer_us);
+  if (released_) due = now;
   {
     // Close waits until this returns; it wakes first.
     std::shared_lock<std::shared_mutex> lock(socket_mutex_);
     if (socket_ != nullptr && !closed_) polls[1].fd = socket_->fd();
-    PollFor(polls, 2, static_cast<uint64_t>(timeout_us));
+    PollFor(polls, 2, due - std::min(due, now));
     if ((polls[1].revents & POLLERR) != 0) {
       socket_->ReceiveErrors(&buffers_, this);
     }
@@ -319,7 +313,7 @@ void Channel::Keep(uint32_t socket, Connection* connection, uint32_t sequence,
     keepers_.insert(socket);
     keeping_ = keepers_.size();
     // Once in any case: it may have been read before it was kept.
-    OfferAt(connection, IoThread::NowUs() + kBusySleepMs * uint64_t{1000});
+    OfferAt(connection, IoThread::NowUs() + kBusySleepUs);
   }
   kept.push_back(Kept{sequence, {data, data + length}});
 }
@@ -396,8 +390,7 @@ bool Channel::HoldNak(const msghdr* message) {
       header, static_cast<const uint8_t*>(message->msg_iov[1].iov_base),
       message->msg_iov[1].iov_len);
   if (held.missing.empty()) return false;
-  held.to = Endpoint::FromSockaddr(
-      static_cast<const sockaddr*>(message->msg_name), message->msg_namelen);
+  held.to = PeerOf(message);
   memcpy(held.header.data(), header, kHeaderBytes);
   {
     std::lock_guard<std::mutex> lock(mutex_);
@@ -589,36 +582,36 @@ void Channel::SendRaw(const uint8_t* data, size_t length, const Endpoint& to) {
   }
 }
 
+// Connections begin, and are acknowledged, with what libudt sends.
+void Channel::OnSend(const msghdr* message) {
+  if (message->msg_iovlen != 2 || message->msg_iov[0].iov_len != kHeaderBytes) {
+    return;
+  }
+  const SentFacts sent =
+      InspectSent(static_cast<const uint8_t*>(message->msg_iov[0].iov_base),
+                  static_cast<const uint8_t*>(message->msg_iov[1].iov_base),
+                  message->msg_iov[1].iov_len);
+  if (!sent.is_response && !sent.is_ack) return;
+  const Peer peer{sent.destination, PeerOf(message)};
+  std::lock_guard<std::mutex> lock(mutex_);
+  if (sent.is_response) {
+    // A response may be sent more than once.
+    const auto [found, is_new] = sockets_.try_emplace(sent.handshake_id);
+    found->second.peer = peer;
+    if (is_new) found->second.gap = Gap(sent.first_sequence);
+    peers_[peer] = sent.handshake_id;
+  } else {
+    const auto found = peers_.find(peer);
+    if (found != peers_.end()) OnAcknowledged(found->second, sent);
+  }
+}
+
 ssize_t Channel::Send(const msghdr* message) {
   size_t length = 0;
   for (size_t i = 0; i < message->msg_iovlen; i++) {
     length += message->msg_iov[i].iov_len;
   }
-  if (message->msg_iovlen == 2 && message->msg_iov[0].iov_len == kHeaderBytes) {
-    const SentFacts sent =
-        InspectSent(static_cast<const uint8_t*>(message->msg_iov[0].iov_base),
-                    static_cast<const uint8_t*>(message->msg_iov[1].iov_base),
-                    message->msg_iov[1].iov_len);
-    if (sent.is_response) {
-      const Endpoint to = Endpoint::FromSockaddr(
-          static_cast<const sockaddr*>(message->msg_name),
-          message->msg_namelen);
-      std::lock_guard<std::mutex> lock(mutex_);
-      const Peer peer{sent.destination, to};
-      // A response may be sent more than once.
-      const auto [found, is_new] = sockets_.try_emplace(sent.handshake_id);
-      found->second.peer = peer;
-      if (is_new) found->second.gap = Gap(sent.first_sequence);
-      peers_[peer] = sent.handshake_id;
-    } else if (sent.is_ack) {
-      const Endpoint to = Endpoint::FromSockaddr(
-          static_cast<const sockaddr*>(message->msg_name),
-          message->msg_namelen);
-      std::lock_guard<std::mutex> lock(mutex_);
-      const auto peer = peers_.find(Peer{sent.destination, to});
-      if (peer != peers_.end()) OnAcknowledged(peer->second, sent);
-    }
-  }
+  OnSend(message);
   if (HoldNak(message)) return static_cast<ssize_t>(length);
   std::shared_lock<std::shared_mutex> lock(socket_mutex_);
   if (socket_ == nullptr || closed_) return static_cast<ssize_t>(length);

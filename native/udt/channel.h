@@ -150,6 +150,7 @@ class Channel final : private UdpSink, private AckListener {
   bool Fill();
   void Wait();
   void Acknowledge();
+  void OnSend(const msghdr* message);
   bool HoldNak(const msghdr* message);
   void OnSequence(uint32_t socket, uint32_t sequence);
   void SendDueNaks(uint64_t now_us);
