@@ -57,8 +57,8 @@ class ByteSocket {
   // Bytes, or packets, that the peer has not acknowledged, its end included; 0
   // is delivered. OnSocket, or `poll_us`, tells when to ask again.
   virtual uint64_t Undelivered() = 0;
-  // Whether nothing is lost if a connection that closes breaks now. Otherwise
-  // than above, its end may be under way.
+  // Whether nothing is lost if a connection that closes breaks now: at most its
+  // end is still under way.
   virtual bool AllArrived() { return Undelivered() == 0; }
   // Whether it is still alive, once the peer has ended and nothing is read;
   // while a connection closes, too. kConnectionClosed: the peer is gone, and
