@@ -4,6 +4,8 @@
 
 #include <sys/socket.h>
 
+#include <cstdint>
+
 #include "common/endpoint.h"
 
 namespace xtp {
@@ -15,6 +17,11 @@ bool IsLoopback(const sockaddr* address);
 bool CanReach(const Endpoint& local, const Endpoint& to);
 
 Endpoint AnyAddress(int family);  // with port 0
+
+// Bytes of the IP and UDP headers.
+constexpr uint32_t UdpOverhead(int family) {
+  return family == AF_INET6 ? 48 : 28;
+}
 
 }  // namespace xtp
 

@@ -15,6 +15,8 @@ constexpr size_t kBurstBytes = 1024 * 1024;
 constexpr uint64_t kCloseIdleUs = 250 * 1000;
 // After an orderly close, how long the peer may take to end, too.
 constexpr uint64_t kPeerEndUs = 250 * 1000;
+// Memory of an empty queue is kept for so long: for a reader that stops often.
+constexpr uint64_t kReleaseUs = 5 * 1000 * 1000;
 
 }  // namespace
 
@@ -41,8 +43,7 @@ Endpoint ByteConnection::Local() const {
   return known ? local : port_->local();
 }
 
-void ByteConnection::MarkDirty() {
-  if (dirty_) return;
+void ByteConnection::PutOnList() {
   dirty_ = true;
   engine_->dirty_.push_back(this);
 }
@@ -52,17 +53,25 @@ void ByteConnection::SetTimer(uint64_t due_us) {
   engine_->next_timer_us_ = std::min(engine_->next_timer_us_, due_us);
 }
 
+void ByteConnection::SetSocketTimer(uint64_t due_us) {
+  socket_timer_us_ = due_us;
+  engine_->next_timer_us_ = std::min(engine_->next_timer_us_, due_us);
+}
+
 void ByteConnection::OnConnected() {
   connected_ = true;
   MarkDirty();
 }
 
-void ByteConnection::OnDialFailed(const Status& status) {
+void ByteConnection::OnFailed(const Status& status) {
   if (failure_.ok()) failure_ = status;
   MarkDirty();
 }
 
-void ByteConnection::OnSocket() { MarkDirty(); }
+void ByteConnection::OnEnd() {
+  remote_ended_ = true;
+  MarkDirty();
+}
 
 void ByteConnection::OnReset(uint32_t code) {
   stream_ = nullptr;
@@ -85,45 +94,47 @@ void ByteConnection::Service() {
   if (state_ == State::kOver) return;
   if (stream_lost_) {
     Abort(reset_code_);
-    return;
+  } else if (!failure_.ok()) {
+    Fail(failure_);
+  } else if (state_ == State::kDialing && connected_) {
+    Announce();
+  } else if (state_ == State::kDialing && engine_->now_us() >= timer_us_) {
+    Fail(Status(Code::kConnectionTimedOut,
+                peer_.ToString() + " does not answer"));
   }
-  if (state_ == State::kDialing) {
-    if (!failure_.ok()) {
-      Fail(failure_);
-    } else if (connected_) {
-      state_ = State::kOpen;
-      announced_ = true;
-      SetTimer(kNever);
-      Event event;
-      event.kind = Event::Kind::kConnected;
-      event.request = dial_request_;
-      event.connection = id_;
-      event.local = Local();
-      event.remote = peer_;
-      engine_->host()->Emit(std::move(event));
-    } else if (engine_->now_us() >= timer_us_) {
-      Fail(Status(Code::kConnectionTimedOut,
-                  peer_.ToString() + " does not answer"));
-    }
-  }
-  if (state_ == State::kOpen || state_ == State::kClosing) {
-    const bool more_in = PumpToParent();
-    if (state_ == State::kOver) return;
-    const bool more_out = PumpToNetwork();
-    if (state_ == State::kOver) return;
-    CheckEnds();
-    if (state_ != State::kOver && (more_in || more_out)) MarkDirty();
-  }
+  if (state_ == State::kDialing || state_ == State::kOver) return;
+  const bool more_in = PumpToParent();
+  if (state_ == State::kOver) return;
+  const bool more_out = PumpToNetwork();
+  if (state_ == State::kOver) return;
+  CheckEnds();
+  if (state_ != State::kOver && (more_in || more_out)) MarkDirty();
 }
+
+void ByteConnection::Announce() {
+  state_ = State::kOpen;
+  announced_ = true;
+  SetTimer(kNever);
+  Event event;
+  event.kind = Event::Kind::kConnected;
+  event.request = dial_request_;
+  event.connection = id_;
+  event.local = Local();
+  event.remote = peer_;
+  engine_->host()->Emit(std::move(event));
+}
+
+// --- towards the parent
 
 void ByteConnection::FlushPending() {
   if (stream_ == nullptr || pending_.empty()) return;
-  pending_at_ += stream_->Write(pending_.data() + pending_at_,
-                                pending_.size() - pending_at_);
-  if (pending_at_ < pending_.size()) return;
-  // The memory is for connections that are stalled now.
-  std::vector<uint8_t>().swap(pending_);
-  pending_at_ = 0;
+  const size_t taken = stream_->Write(pending_.data(), pending_.size());
+  if (taken == 0) return;
+  pending_.Consume(taken);
+  if (pending_.empty() && engine_->release_at_us_ == kNever) {
+    engine_->release_at_us_ = engine_->now_us() + kReleaseUs;
+  }
+  socket_->OnTaken();
 }
 
 bool ByteConnection::PumpToParent() {
@@ -145,10 +156,7 @@ bool ByteConnection::PumpToParent() {
     if (got == 0) break;
     moved += got;
     bytes_in_ += got;
-    engine_->payload_bytes_in_ += got;
-    if (discard_inbound_) continue;
-    const size_t written = stream_->Write(buffer, got);
-    if (written < got) pending_.assign(buffer + written, buffer + got);
+    if (!discard_inbound_) PassToParent(buffer, got);
   }
   if (remote_ended_ && pending_.empty() && !write_closed_ &&
       stream_ != nullptr) {
@@ -158,37 +166,41 @@ bool ByteConnection::PumpToParent() {
   return moved >= kBurstBytes;
 }
 
+// --- towards the network
+
+size_t ByteConnection::WriteWhatThereIs() {
+  size_t moved = 0;
+  iovec slices[kSlices];
+  while (moved < kBurstBytes) {
+    const size_t count = stream_->Peek(slices, kSlices);
+    if (count == 0) break;
+    size_t total = 0;
+    for (size_t i = 0; i < count; i++) total += slices[i].iov_len;
+    size_t taken = 0;
+    write_failure_ = socket_->Write(slices, count, &taken);
+    if (!write_failure_.ok() || taken == 0) break;
+    stream_->Consume(taken);
+    window_.OnConsumed(stream_, taken, engine_->now_us());
+    moved += taken;
+    if (taken < total) break;
+  }
+  return moved;
+}
+
 bool ByteConnection::PumpToNetwork() {
   size_t moved = 0;
   if (write_failure_.ok()) write_failure_ = socket_->Flush();
   if (!end_wanted_ && stream_ != nullptr && write_failure_.ok()) {
-    iovec slices[kSlices];
-    while (moved < kBurstBytes) {
-      const size_t count = stream_->Peek(slices, kSlices);
-      if (count == 0) break;
-      size_t total = 0;
-      for (size_t i = 0; i < count; i++) total += slices[i].iov_len;
-      size_t taken = 0;
-      const Status status = socket_->Write(slices, count, &taken);
-      if (!status.ok()) {
-        write_failure_ = status;
-        break;
-      }
-      stream_->Consume(taken);
-      window_.OnConsumed(stream_, taken, engine_->now_us());
-      moved += taken;
-      bytes_out_ += taken;
-      engine_->payload_bytes_out_ += taken;
-      if (taken > 0) close_idle_at_us_ = engine_->now_us() + kCloseIdleUs;
-      if (taken < total) break;
-    }
+    moved = WriteWhatThereIs();
+    bytes_out_ += moved;
+    if (closing_requested_ && moved > 0) DelayEnd();
     const bool idle_close = closing_requested_ && stream_->readable() == 0 &&
                             engine_->now_us() >= close_idle_at_us_;
     if (stream_->ReadEnded() || idle_close) end_wanted_ = true;
-    if (closing_requested_ && !end_wanted_) SetTimer(close_idle_at_us_);
   }
   if (stream_ == nullptr && closing_requested_) end_wanted_ = true;
   EndWriting();
+  if (closing_requested_ && !end_written_) WaitToEnd();
   return moved >= kBurstBytes;
 }
 
@@ -205,14 +217,43 @@ void ByteConnection::CloseGracefully() {
   if (state_ != State::kOpen || closing_requested_) return;
   closing_requested_ = true;
   discard_inbound_ = true;
-  std::vector<uint8_t>().swap(pending_);
-  pending_at_ = 0;
-  close_idle_at_us_ = engine_->now_us() + kCloseIdleUs;
+  pending_.Clear();
+  pending_.Shrink();
+  DelayEnd();
   if (stream_ != nullptr && !write_closed_) {
     write_closed_ = true;
     stream_->CloseWrite();
   }
   MarkDirty();
+}
+
+// Of an orderly close: the parent, or the network, goes on.
+void ByteConnection::DelayEnd() {
+  close_idle_at_us_ = engine_->now_us() + kCloseIdleUs;
+  linger_until_us_ = close_idle_at_us_ + engine_->limits().linger_ms * 1000ull;
+  undelivered_ = socket_->Undelivered();
+}
+
+// Without progress the wait is over at linger_until_us_.
+uint64_t ByteConnection::Undelivered() {
+  const uint64_t left = socket_->Undelivered();
+  if (left < undelivered_) {
+    undelivered_ = left;
+    linger_until_us_ =
+        engine_->now_us() + engine_->limits().linger_ms * 1000ull;
+  }
+  return left;
+}
+
+void ByteConnection::WaitToEnd() {
+  const uint64_t now = engine_->now_us();
+  if (now >= linger_until_us_) Undelivered();
+  if (now >= linger_until_us_) {
+    Fail(Status(Code::kConnectionTimedOut,
+                peer_.ToString() + " takes no data, and is being closed"));
+    return;
+  }
+  SetTimer(now < close_idle_at_us_ ? close_idle_at_us_ : linger_until_us_);
 }
 
 // Nothing of either side is left to be moved: only the last acknowledgements
@@ -230,6 +271,7 @@ void ByteConnection::CheckEnds() {
         DropStream(static_cast<uint32_t>(Code::kConnectionClosed));
       }
     }
+    socket_->Close();
   }
   if (state_ == State::kClosing) {
     CheckDelivered();
@@ -250,12 +292,7 @@ void ByteConnection::CheckEnds() {
 void ByteConnection::CheckDelivered() {
   const uint64_t now = engine_->now_us();
   if (!delivered_) {
-    const uint64_t left = socket_->Undelivered();
-    if (left < undelivered_) {
-      undelivered_ = left;
-      linger_until_us_ = now + engine_->limits().linger_ms * 1000ull;
-    }
-    delivered_ = left == 0;
+    delivered_ = Undelivered() == 0;
     if (delivered_) linger_until_us_ = now + kPeerEndUs;
   }
   if (!delivered_ && remote_ended_) {
@@ -273,7 +310,7 @@ void ByteConnection::CheckDelivered() {
     Fail(Status(Code::kConnectionTimedOut,
                 peer_.ToString() + " does not acknowledge the last bytes"));
   } else {
-    SetTimer(std::min(linger_until_us_, now + socket_->poll_us()));
+    SetTimer(now + std::min(linger_until_us_ - now, socket_->poll_us()));
   }
 }
 
@@ -294,8 +331,7 @@ void ByteConnection::CancelDial() {
 
 void ByteConnection::Fail(const Status& status) {
   // Once everything is delivered it does not matter how the peer went away.
-  if (state_ == State::kClosing &&
-      (delivered_ || socket_->Undelivered() == 0)) {
+  if (state_ == State::kClosing && (delivered_ || socket_->AllArrived())) {
     Finish(Status(Code::kConnectionClosed, "closed"));
     return;
   }
@@ -306,8 +342,10 @@ void ByteConnection::Fail(const Status& status) {
 
 void ByteConnection::Finish(const Status& status) {
   state_ = State::kOver;
-  timer_us_ = kNever;
+  timer_us_ = socket_timer_us_ = kNever;
   socket_.reset();
+  engine_->payload_bytes_in_ += bytes_in_;
+  engine_->payload_bytes_out_ += bytes_out_;
   engine_->finished_.push_back(id_);
   Event event;
   event.connection = id_;
@@ -329,7 +367,7 @@ void ByteConnection::Finish(const Status& status) {
 void ByteConnection::Stop() {
   if (state_ == State::kDialing) {
     CancelDial();
-  } else if (state_ == State::kClosing && socket_->Undelivered() == 0) {
+  } else if (state_ == State::kClosing && socket_->AllArrived()) {
     Finish(Status(Code::kConnectionClosed, "closed"));
   } else {
     socket_->Abort(static_cast<uint32_t>(Code::kConnectionAborted));
@@ -374,10 +412,6 @@ void ByteEngine::DropEverything() {
 Status ByteEngine::StartDial(PortBase* port, uint32_t connection,
                              const Endpoint& to, uint32_t request,
                              uint32_t timeout_ms) {
-  if (to.port() == 0 || to.IsUnspecified()) {
-    return Status(Code::kInvalidArgument,
-                  "cannot dial " + to.ToString() + ": no such peer");
-  }
   auto made = std::make_unique<ByteConnection>(this, port, connection, to);
   made->dial_request_ = request;
   const Status status = Connect(port, made.get(), &made->socket_);
@@ -431,39 +465,54 @@ uint64_t ByteEngine::OnRound(uint64_t now_us) {
   if (stopped_) return kNever;
   uint64_t next = BeginRound();
   RunTimers();
-  ServiceDirty();
-  if (!dirty_.empty()) next = now_us;
-  for (const uint32_t id : finished_) connections_.erase(id);
-  finished_.clear();
-  EndRound();
+  ServeConnections();
+  next = std::min(next, EndRound());
+  if (HasWork()) next = now_us;
   next = std::min(next, CloseUnusedPorts());
-  return std::min(next, next_timer_us_);
+  return std::min({next, next_timer_us_, release_at_us_});
 }
 
 void ByteEngine::RunTimers() {
+  if (now_us_ >= release_at_us_) ReleaseMemory();
   if (now_us_ < next_timer_us_) return;
   next_timer_us_ = kNever;
   for (const auto& [id, connection] : connections_) {
+    if (connection->socket_timer_us_ <= now_us_) {
+      connection->socket_timer_us_ = kNever;
+      connection->socket_->OnTimer();
+    }
     if (connection->timer_us_ <= now_us_) {
       connection->MarkDirty();
       if (!connection->dialing()) connection->timer_us_ = kNever;
-    } else {
+    }
+    next_timer_us_ = std::min(next_timer_us_, connection->socket_timer_us_);
+    if (connection->timer_us_ > now_us_) {
       next_timer_us_ = std::min(next_timer_us_, connection->timer_us_);
     }
   }
 }
 
-void ByteEngine::ServiceDirty() {
-  // Servicing one may mark it again: for the next round.
+void ByteEngine::ReleaseMemory() {
+  release_at_us_ = kNever;
+  for (const auto& [id, connection] : connections_) {
+    connection->pending_.Shrink();
+  }
+}
+
+void ByteEngine::ServeConnections() {
+  // Servicing one may mark it again: for the next time.
   servicing_.swap(dirty_);
   for (ByteConnection* connection : servicing_) connection->Service();
   servicing_.clear();
-  // One that is over and was marked once more is deleted in this round.
+  if (finished_.empty()) return;
+  // One that is over may have been marked once more.
   dirty_.erase(std::remove_if(dirty_.begin(), dirty_.end(),
                               [](const ByteConnection* connection) {
                                 return connection->over();
                               }),
                dirty_.end());
+  for (const uint32_t id : finished_) connections_.erase(id);
+  finished_.clear();
 }
 
 void ByteEngine::OnStop(uint64_t now_us) {
@@ -482,9 +531,14 @@ void ByteEngine::OnStop(uint64_t now_us) {
 std::string ByteEngine::ServiceStats() const {
   uint64_t dialing = 0;
   uint64_t buffered = 0;
+  uint64_t payload_in = payload_bytes_in_;
+  uint64_t payload_out = payload_bytes_out_;
   for (const auto& [id, connection] : connections_) {
     if (connection->dialing()) dialing++;
     buffered += connection->buffered_bytes();
+    if (connection->over()) continue;
+    payload_in += connection->bytes_in_;
+    payload_out += connection->bytes_out_;
   }
   std::string text;
   AddStat(&text, "connections", connections_.size() - dialing);
@@ -492,8 +546,8 @@ std::string ByteEngine::ServiceStats() const {
   AddStat(&text, "listeners", listeners());
   AddStat(&text, "sockets", ports());
   AddStat(&text, "buffered_in_bytes", buffered);
-  AddStat(&text, "payload_bytes_in", payload_bytes_in_);
-  AddStat(&text, "payload_bytes_out", payload_bytes_out_);
+  AddStat(&text, "payload_bytes_in", payload_in);
+  AddStat(&text, "payload_bytes_out", payload_out);
   AddStat(&text, "dials", dials_);
   AddStat(&text, "dials_failed", dials_failed_);
   AddStat(&text, "accepted", accepted_);

@@ -1,8 +1,8 @@
-// The engine of a transport whose library gives byte streams: UDT, TCP. It
+// The engine of a transport whose library gives byte streams: uTP, UDT, TCP. It
 // moves bytes between the library's sockets and the parent's streams, and does
-// half-close, close, abort, backpressure, dials and their time-outs. What is
-// left to a transport is a ByteSocket, a port, and to say what is ready. I/O
-// thread only.
+// half-close, close, abort, backpressure, timers, dials and their time-outs.
+// What is left to a transport is a ByteSocket, a port, and to say what is
+// ready. I/O thread only.
 #ifndef XTP_COMMON_BYTE_ENGINE_H_
 #define XTP_COMMON_BYTE_ENGINE_H_
 
@@ -15,9 +15,11 @@
 #include <unordered_map>
 #include <vector>
 
+#include "common/byte_queue.h"
 #include "common/endpoint.h"
 #include "common/engine_base.h"
 #include "common/parent_window.h"
+#include "common/setting_fields.h"
 #include "common/status.h"
 #include "common/stream.h"
 #include "common/transport.h"
@@ -40,18 +42,32 @@ class ByteSocket {
   virtual Status Flush() { return Status::Ok(); }
   // `*got` 0: nothing now, and OnSocket follows; or, with `*end`, the peer's
   // half-close. A failure is the end of the connection, and not a good one.
-  virtual Status Read(uint8_t* buffer, size_t room, size_t* got, bool* end) = 0;
+  // A library that is not asked but calls has nothing here: see OnBytes.
+  virtual Status Read(uint8_t* /*buffer*/, size_t /*room*/, size_t* got,
+                      bool* /*end*/) {
+    *got = 0;
+    return Status::Ok();
+  }
+  // The parent has taken some of what OnBytes had to keep.
+  virtual void OnTaken() {}
   // Half-closes behind everything written. `*done` false: no room yet.
   virtual Status EndWriting(bool* done) = 0;
+  // Nothing is written or read any more: what is left is to deliver.
+  virtual void Close() {}
   // Bytes, or packets, that the peer has not acknowledged, its end included; 0
   // is delivered. OnSocket, or `poll_us`, tells when to ask again.
   virtual uint64_t Undelivered() = 0;
+  // Whether nothing is lost if a connection that closes breaks now: at most its
+  // end is still under way.
+  virtual bool AllArrived() { return Undelivered() == 0; }
   // Whether it is still alive, once the peer has ended and nothing is read;
   // while a connection closes, too. kConnectionClosed: the peer is gone, and
   // has everything.
   virtual Status Check() { return Status::Ok(); }
   // How often Undelivered is asked while a connection closes.
   virtual uint64_t poll_us() const { return 10 * 1000; }
+  // The time given to ByteConnection::SetSocketTimer has come.
+  virtual void OnTimer() {}
   // Ends it at once; the peer learns of it, and of `code` where that can be
   // said.
   virtual void Abort(uint32_t code) = 0;
@@ -73,12 +89,27 @@ class ByteConnection final : public ConnectionBase, public StreamHandler {
   PortBase* port() const { return port_; }  // null where dials have none
   ByteSocket* socket() const { return socket_.get(); }
 
-  // --- from the transport, at any time
-  // The dial has succeeded, or failed for good.
+  // --- from the transport, at any time, also from inside its library. They
+  // call nothing of the transport's.
+  // The dial has succeeded.
   void OnConnected();
-  void OnDialFailed(const Status& status);
+  // The dial, or the connection, is over; what was not read is lost.
+  void OnFailed(const Status& status);
   // The socket may be readable or writable, or is broken: look.
-  void OnSocket();
+  void OnSocket() { MarkDirty(); }
+  // For libraries that call with what the peer has sent. What the parent has no
+  // room for is kept here, whatever it is: see `buffered_bytes`.
+  void OnBytes(const uint8_t* data, size_t length) {
+    bytes_in_ += length;
+    MarkDirty();
+    // Some libraries go on after the end if the peer does.
+    if (discard_inbound_ || remote_ended_ || !failure_.ok()) return;
+    PassToParent(data, length);
+  }
+  // The peer has half-closed; or, while it closes, can send nothing more.
+  void OnEnd();
+  // The only one of this socket. kNever: none.
+  void SetSocketTimer(uint64_t due_us);
 
   // --- from the parent
   bool dialing() const override { return state_ == State::kDialing; }
@@ -92,7 +123,7 @@ class ByteConnection final : public ConnectionBase, public StreamHandler {
   void OnReset(uint32_t code) override;
 
   bool over() const { return state_ == State::kOver; }
-  size_t buffered_bytes() const { return pending_.size() - pending_at_; }
+  size_t buffered_bytes() const { return pending_.size(); }
 
  private:
   friend class ByteEngine;
@@ -104,14 +135,29 @@ class ByteConnection final : public ConnectionBase, public StreamHandler {
     kOver,     // reported; deleted at the end of the round
   };
 
-  void MarkDirty();
+  void MarkDirty() {
+    if (!dirty_) PutOnList();
+  }
+  void PutOnList();
   void Service();
   void Stop();
   Endpoint Local() const;
+  void Announce();
   bool PumpToParent();  // true: there may be more
   bool PumpToNetwork();
+  void PassToParent(const uint8_t* data, size_t length) {
+    size_t taken = 0;
+    if (stream_ != nullptr && pending_.empty()) {
+      taken = stream_->Write(data, length);
+    }
+    if (taken < length) pending_.Append(data + taken, length - taken);
+  }
   void FlushPending();
+  size_t WriteWhatThereIs();
   void EndWriting();
+  void DelayEnd();
+  uint64_t Undelivered();
+  void WaitToEnd();
   void CheckEnds();
   void CheckDelivered();
   void Fail(const Status& status);
@@ -138,8 +184,7 @@ class ByteConnection final : public ConnectionBase, public StreamHandler {
   uint32_t reset_code_ = 0;
 
   // Towards the parent.
-  std::vector<uint8_t> pending_;  // read, and the stream has no room
-  size_t pending_at_ = 0;
+  ByteQueue pending_;  // the stream has no room for them
   bool remote_ended_ = false;
   bool write_closed_ = false;  // FIN given to the stream
   bool discard_inbound_ = false;
@@ -156,26 +201,33 @@ class ByteConnection final : public ConnectionBase, public StreamHandler {
   uint64_t linger_until_us_ = 0;
 
   uint64_t timer_us_ = kNever;
+  uint64_t socket_timer_us_ = kNever;
   uint64_t bytes_in_ = 0;
-  uint64_t bytes_out_ = 0;
+  uint64_t bytes_out_ = 0;  // that the library took
 };
 
 class ByteEngine : public EngineBase {
  public:
+  // Settings that all have, by these names.
   struct Limits {
-    // Connections at a time, dials included.
+    // Connections at a time, dials included. 1 to 60,000.
     uint32_t max_connections = 3000;
-    // For dials that name no time.
+    // For dials that name no time. 100 to 600,000.
     uint32_t dial_timeout_ms = 20000;
     // How long an ended connection waits without progress for its last bytes
-    // to be acknowledged.
+    // to be acknowledged. 100 to 600,000.
     uint32_t linger_ms = 10000;
+  };
+  static constexpr SettingField<Limits> kLimitFields[] = {
+      {"max_connections", &Limits::max_connections, 1, 60000},
+      {"dial_timeout_ms", &Limits::dial_timeout_ms, 100, 600000},
+      {"linger_ms", &Limits::linger_ms, 100, 600000},
   };
 
   ByteEngine(Host* host, const Limits& limits);
   ~ByteEngine() override;
 
-  // Datagrams are the library's own affair.
+  // For libraries that read and write their UDP sockets themselves.
   void OnDatagram(SocketId, const uint8_t*, size_t, const Endpoint&,
                   uint64_t) override {}
   void OnIcmpError(SocketId, const uint8_t*, size_t, const Endpoint&, int,
@@ -194,8 +246,8 @@ class ByteEngine : public EngineBase {
   // Once per round, before connections are served: OnSocket for what is ready,
   // AddInbound for what has come in. Returns when it wants to be called again.
   virtual uint64_t BeginRound() { return kNever; }
-  // After they have been served.
-  virtual void EndRound() {}
+  // After they have been served. Returns the same.
+  virtual uint64_t EndRound() { return kNever; }
   // More lines for Stats of the whole service.
   virtual void AppendStats(std::string* /*text*/) const {}
 
@@ -207,7 +259,12 @@ class ByteEngine : public EngineBase {
                   std::unique_ptr<ByteSocket> socket, ByteConnection** out);
   // There is room for one more inbound connection.
   bool CanAccept(const PortBase& port) const;
-  uint64_t now_us() const { return now_us_; }
+  // For EndRound, where it had news for connections.
+  bool HasWork() const { return !dirty_.empty(); }
+  void ServeConnections();
+  const uint64_t& now_us() const { return now_us_; }
+  // Where a library gets datagrams, between rounds.
+  void set_now_us(uint64_t now_us) { now_us_ = now_us; }
   const Limits& limits() const { return limits_; }
 
   // Before a derived engine's own members go.
@@ -229,7 +286,7 @@ class ByteEngine : public EngineBase {
   void CountFailedDial() final { dials_failed_++; }
 
   void RunTimers();
-  void ServiceDirty();
+  void ReleaseMemory();
 
   const Limits limits_;
   uint64_t now_us_ = 0;
@@ -238,6 +295,7 @@ class ByteEngine : public EngineBase {
   uint32_t next_inbound_id_ = 2;  // even; 0 once all are used
   // No connection's timer is due before this.
   uint64_t next_timer_us_ = kNever;
+  uint64_t release_at_us_ = kNever;  // of memory that queues do not need
   // Connections with something to do, once each.
   std::vector<ByteConnection*> dirty_;
   std::vector<ByteConnection*> servicing_;
@@ -248,7 +306,7 @@ class ByteEngine : public EngineBase {
   uint64_t dials_failed_ = 0;
   uint64_t accepted_ = 0;
   uint64_t closed_ = 0;
-  uint64_t payload_bytes_in_ = 0;
+  uint64_t payload_bytes_in_ = 0;  // of connections that are over
   uint64_t payload_bytes_out_ = 0;
 };
 

@@ -32,8 +32,12 @@ struct Wire {
   bool peer_ended = false;  // behind that
   bool ended = false;       // EndWriting
   bool end_has_room = true;
+  bool closed = false;  // Close
   uint64_t undelivered = 0;
-  Status read_status;  // once `incoming` is read
+  bool only_end_left = false;  // of what is not delivered
+  size_t taken = 0;            // calls of OnTaken
+  size_t timers = 0;           // and of OnTimer
+  Status read_status;          // once `incoming` is read
   Status write_status;
   Status check_status;
   bool aborted = false;
@@ -72,7 +76,13 @@ class WireSocket final : public ByteSocket {
     *done = wire_->ended = wire_->end_has_room;
     return Status::Ok();
   }
+  void OnTaken() override { wire_->taken++; }
+  void Close() override { wire_->closed = true; }
   uint64_t Undelivered() override { return wire_->undelivered; }
+  bool AllArrived() override {
+    return wire_->undelivered == 0 || wire_->only_end_left;
+  }
+  void OnTimer() override { wire_->timers++; }
   Status Check() override { return wire_->check_status; }
   void Abort(uint32_t code) override {
     wire_->aborted = true;
@@ -312,6 +322,7 @@ TEST(BothEndsThenClosed) {
     CHECK_EQ(wire->sent, std::string("bye"));
     CHECK(f.stream().released && !f.stream().was_reset);
     CHECK_EQ(f.host.ClosedWith(1), Code::kOk);  // it is not acknowledged
+    CHECK(wire->closed);
     wire->undelivered = 0;
     f.Run(20 * kMs);
     CHECK_EQ(f.host.ClosedWith(1), Code::kConnectionClosed);
@@ -427,6 +438,29 @@ TEST(AnOrderlyCloseSendsWhatIsThere) {
   CHECK(!wire->aborted);
 }
 
+// A round in which nothing happens asks for no other one before its time.
+TEST(AnOrderlyCloseDoesNotWaitForEver) {
+  Fixture f;
+  const auto wire = f.Connect();
+  wire->room = 0;
+  wire->undelivered = 10;
+  f.stream().outgoing = "x";
+  f.engine.Close(9, 1, false, 0, f.now);
+  f.Run(8000 * kMs);
+  wire->room = 1;
+  f.stream().outgoing = "xyz";
+  f.Touch(wire);
+  f.Run(400 * kMs);
+  CHECK(f.engine.OnRound(f.now) > f.now);
+  f.Run(9500 * kMs);
+  wire->undelivered = 9;  // it takes what is under way
+  f.Run(9500 * kMs);
+  CHECK_EQ(f.host.ClosedWith(1), Code::kOk);
+  f.Run(1000 * kMs);
+  CHECK_EQ(f.host.ClosedWith(1), Code::kConnectionTimedOut);
+  CHECK(wire->aborted && f.Over());
+}
+
 TEST(AbortsAndResetsTellTheirCode) {
   for (const bool reset : {true, false}) {
     Fixture f;
@@ -445,6 +479,68 @@ TEST(AbortsAndResetsTellTheirCode) {
     CHECK(f.Over());
     CHECK_EQ(f.host.events.size(), reset ? size_t{2} : size_t{3});
   }
+}
+
+// A library that calls with what has come, and is not asked.
+TEST(BytesThatAreBroughtWaitForRoom) {
+  Fixture f;
+  f.engine.Dial(7, 1, Peer(), 1000, f.now);
+  const auto wire = f.engine.dialed[1];
+  const auto bring = [&](const std::string& bytes) {
+    wire->connection->OnBytes(reinterpret_cast<const uint8_t*>(bytes.data()),
+                              bytes.size());
+  };
+  wire->connection->OnConnected();
+  bring("be");
+  f.Round();
+  CHECK_EQ(wire->connection->buffered_bytes(), size_t{2});
+  CHECK_EQ(wire->taken, size_t{0});
+  f.stream().credit = 7;
+  CHECK(f.engine.OnStreamOpen(&f.stream(), 1, 0, f.now));
+  bring("fore, ");
+  f.Round();
+  CHECK_EQ(f.stream().received, std::string("before,"));
+  CHECK_EQ(wire->taken, size_t{1});
+  bring("at once");
+  wire->connection->OnEnd();
+  bring("behind the end");
+  f.Round();
+  CHECK(!f.stream().ended);
+  f.stream().credit = SIZE_MAX;
+  f.stream().handler->OnWritable();
+  f.Round();
+  CHECK_EQ(f.stream().received, std::string("before, at once"));
+  CHECK(f.stream().ended);
+  CHECK_EQ(wire->taken, size_t{2});
+}
+
+TEST(ALibraryMayTellOfAFailure) {
+  for (const bool closing : {false, true}) {
+    for (const bool arrived : {false, true}) {
+      Fixture f;
+      const auto wire = closing ? f.EndBoth(1) : f.Connect();
+      wire->only_end_left = arrived;
+      wire->connection->OnFailed(Status(Code::kConnectionReset, "reset"));
+      wire->connection->OnFailed(Status(Code::kInternal, "and over"));
+      f.Round();
+      const bool good = closing && arrived;
+      CHECK_EQ(f.host.ClosedWith(1),
+               good ? Code::kConnectionClosed : Code::kConnectionReset);
+      CHECK(wire->aborted != good && f.Over());
+    }
+  }
+}
+
+TEST(ASocketHasATimer) {
+  Fixture f;
+  const auto wire = f.Connect();
+  wire->connection->SetSocketTimer(f.now + 1000 * kMs);
+  f.Run(999 * kMs);
+  CHECK_EQ(wire->timers, size_t{0});
+  f.Run(1 * kMs);
+  CHECK_EQ(wire->timers, size_t{1});
+  f.Run(5000 * kMs);
+  CHECK_EQ(wire->timers, size_t{1});
 }
 
 TEST(DialsFailOnce) {
@@ -466,8 +562,8 @@ TEST(DialsFailOnce) {
     Fixture f;  // refused, and said twice
     f.engine.Dial(7, 1, Peer(), 1000, f.now);
     ByteConnection* const connection = f.engine.dialed[1]->connection;
-    connection->OnDialFailed(Status(Code::kConnectionRefused, "refused"));
-    connection->OnDialFailed(Status(Code::kConnectionReset, "reset"));
+    connection->OnFailed(Status(Code::kConnectionRefused, "refused"));
+    connection->OnFailed(Status(Code::kConnectionReset, "reset"));
     f.Run(5000 * kMs);
     CHECK_EQ(code(f), Code::kConnectionRefused);
   }
@@ -483,6 +579,7 @@ TEST(DialsFailOnce) {
     f.engine.Dial(7, 1, Peer(0), 1000, f.now);
     f.Round();
     CHECK_EQ(code(f), Code::kInvalidArgument);
+    CHECK(f.engine.dialed.empty());
   }
   {
     Fixture f;  // the parent has changed its mind

@@ -89,6 +89,10 @@ Status EngineBase::CheckDial(uint32_t connection, const Endpoint& to) const {
   if (to.family() != AF_INET && to.family() != AF_INET6) {
     return Status(Code::kInvalidArgument, "cannot dial: not an IP address");
   }
+  if (to.port() == 0 || to.IsUnspecified()) {
+    return Status(Code::kInvalidArgument,
+                  "cannot dial " + to.ToString() + ": no such peer");
+  }
   if (connection_count() >= options_.max_connections) {
     return Status(Code::kResourceExhausted,
                   "there are " + std::to_string(connection_count()) +

@@ -2,7 +2,6 @@
 
 #include <fcntl.h>
 #include <sched.h>
-#include <signal.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
@@ -15,6 +14,9 @@
 #include <chrono>
 #include <string>
 #include <utility>
+
+#include "common/poll_for.h"
+#include "common/thread.h"
 
 namespace xtp {
 namespace {
@@ -34,18 +36,6 @@ constexpr size_t kWakePoll = 1;
 constexpr size_t kFirstSocketPoll = 2;
 
 constexpr short kAnyInput = POLLIN | POLLHUP | POLLERR | POLLNVAL;
-
-int PollFor(pollfd* polls, size_t count, uint64_t timeout_us) {
-#if defined(__linux__)
-  timespec timeout;
-  timeout.tv_sec = static_cast<time_t>(timeout_us / 1000000);
-  timeout.tv_nsec = static_cast<long>(timeout_us % 1000000 * 1000);
-  return ppoll(polls, count, &timeout, nullptr);
-#else
-  return poll(polls, static_cast<nfds_t>(count),
-              static_cast<int>((timeout_us + 999) / 1000));
-#endif
-}
 
 void AppendCounters(const IoCounters& counters, std::string* out) {
   const struct {
@@ -121,12 +111,8 @@ Status IoThread::Start(int link_fd, std::unique_ptr<Transport> transport) {
   heartbeat_us_ = now_us_;
   accepting_ = true;
 
-  // Signals are for JavaScript's thread; a pending SIGPIPE hurts nobody here.
-  sigset_t all, before;
-  sigfillset(&all);
-  pthread_sigmask(SIG_SETMASK, &all, &before);
-  const int error = pthread_create(&thread_, nullptr, &ThreadMain, this);
-  pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  // A pending SIGPIPE hurts nobody there.
+  const int error = StartThread(&thread_, nullptr, &ThreadMain, this);
   if (error != 0) {
     accepting_ = false;
     transport_.reset();

@@ -19,26 +19,38 @@ struct SettingField {
   uint32_t max;
 };
 
-// kInvalidArgument for an unknown name or a value out of range.
-template <typename Settings, size_t n>
-Status ParseSettingFields(const SettingField<Settings> (&fields)[n],
-                          const TransportSettings& given, Settings* out) {
-  for (const auto& [name, value] : given) {
-    const SettingField<Settings>* field = nullptr;
-    for (const auto& known : fields) {
-      if (name == known.name) field = &known;
+// Does nothing if `name` is none of `fields`.
+template <typename Fields, size_t n, typename Settings>
+void SetField(const SettingField<Fields> (&fields)[n], const std::string& name,
+              double value, Settings* out, bool* known, Status* status) {
+  for (const auto& field : fields) {
+    if (name != field.name) continue;
+    *known = true;
+    // Also for NaN.
+    if (!(value >= field.min && value <= field.max)) {
+      *status = Status(Code::kInvalidArgument,
+                       "setting " + name + " must be between " +
+                           std::to_string(field.min) + " and " +
+                           std::to_string(field.max));
+      return;
     }
-    if (field == nullptr) {
+    out->*field.member = static_cast<uint32_t>(value);
+  }
+}
+
+// The tables are of `Settings`, or of what it derives from. kInvalidArgument
+// for an unknown name or a value out of range.
+template <typename Settings, typename... Tables>
+Status ParseSettingFields(const TransportSettings& given, Settings* out,
+                          const Tables&... tables) {
+  for (const auto& [name, value] : given) {
+    bool known = false;
+    Status status;
+    (SetField(tables, name, value, out, &known, &status), ...);
+    if (!status.ok()) return status;
+    if (!known) {
       return Status(Code::kInvalidArgument, "unknown setting " + name);
     }
-    // Also false for NaN.
-    if (!(value >= field->min && value <= field->max)) {
-      return Status(Code::kInvalidArgument,
-                    "setting " + name + " must be between " +
-                        std::to_string(field->min) + " and " +
-                        std::to_string(field->max));
-    }
-    out->*field->member = static_cast<uint32_t>(value);
   }
   return Status::Ok();
 }

@@ -1,5 +1,11 @@
 #include "common/siphash.h"
 
+#include <unistd.h>
+
+#if defined(__APPLE__)
+#include <sys/random.h>
+#endif
+
 #include <cstring>
 
 namespace xtp {
@@ -57,6 +63,10 @@ uint32_t Random::Next() {
   memcpy(block, &counter_, sizeof block);
   counter_++;
   return static_cast<uint32_t>(SipHash(key_, block, sizeof block));
+}
+
+bool FillRandom(void* out, size_t length) {
+  return getentropy(out, length) == 0;
 }
 
 }  // namespace xtp

@@ -26,6 +26,9 @@ class Random {
   uint64_t counter_ = 0;
 };
 
+// Random bytes of the system's, at most 256; false if it has none.
+bool FillRandom(void* out, size_t length);
+
 }  // namespace xtp
 
 #endif  // XTP_COMMON_SIPHASH_H_

@@ -40,9 +40,6 @@ Status QuicEngine::OpenPort(const Endpoint& local,
 Status QuicEngine::StartDial(PortBase* port, uint32_t connection,
                              const Endpoint& to, uint32_t request,
                              uint32_t timeout_ms) {
-  if (to.port() == 0 || to.IsUnspecified()) {
-    return Status(Code::kInvalidArgument, "cannot dial " + to.ToString());
-  }
   auto made = std::make_unique<Connection>(&shared_, port, connection, to);
   const Status status = made->Dial(request, timeout_ms);
   if (!status.ok()) return status;

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "common/engine_base.h"
+#include "common/rate_limit.h"
 #include "quic/connection.h"
 #include "quic/settings.h"
 #include "quic/shared.h"

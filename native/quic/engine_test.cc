@@ -428,8 +428,8 @@ TEST(IcmpRefusesADialAndNothingElse) {
   Sim sim;
   Node* client = sim.AddNode();
   std::string first;
-  sim.filter = [&](sim::Datagram* datagram) {
-    if (first.empty()) first = datagram->bytes;
+  sim.filter = [&](sim::Datagram& datagram) {
+    if (first.empty()) first = datagram.bytes;
     return false;
   };
   const Endpoint to = sim::Address("10.9.9.9", 1);

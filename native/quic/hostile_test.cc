@@ -57,8 +57,8 @@ TEST(ChangedInitialsHarmNobody) {
   const uint64_t count = sim::CountFrom("XTP_FUZZ_COUNT", 20000) / 20;
   Pair pair;
   std::vector<sim::Datagram> seen;
-  pair.sim.filter = [&](sim::Datagram* datagram) {
-    if (seen.size() < 64) seen.push_back(*datagram);
+  pair.sim.filter = [&](sim::Datagram& datagram) {
+    if (seen.size() < 64) seen.push_back(datagram);
     return true;
   };
   REQUIRE(pair.Connect());
@@ -92,9 +92,9 @@ TEST(ChangedPacketsInATransferAreDropped) {
   Pair pair;
   REQUIRE(pair.Connect());
   pair.server->on_stream = [](FakeStream* stream) { stream->Expect(5); };
-  pair.sim.filter = [&](sim::Datagram* datagram) {
+  pair.sim.filter = [&](sim::Datagram& datagram) {
     if (pair.sim.random.OneIn(30)) {
-      datagram->bytes[pair.sim.random.Below(datagram->bytes.size())] ^= 0x55;
+      datagram.bytes[pair.sim.random.Below(datagram.bytes.size())] ^= 0x55;
     }
     return true;
   };

@@ -37,14 +37,14 @@ struct Victim {
     CHECK(sim.Run(kSecond, [&] {
       return friend_->Find(Event::Kind::kConnected, 1) != nullptr;
     }));
-    sim.filter = [&](sim::Datagram* datagram) {
-      if (first.empty()) first = datagram->bytes;
+    sim.filter = [&](sim::Datagram& datagram) {
+      if (first.empty()) first = datagram.bytes;
       return false;
     };
     other_->Dial(1, server->At(4000), 1000);
     sim.Run(5 * kSecond);
-    sim.filter = [&](sim::Datagram* datagram) {
-      answered[datagram->to.ToString()] += datagram->bytes.size();
+    sim.filter = [&](sim::Datagram& datagram) {
+      answered[datagram.to.ToString()] += datagram.bytes.size();
       return true;
     };
     CHECK(sim::Open(first, &hello));
@@ -225,8 +225,8 @@ TEST(AClientHelloWithoutTransportParametersIsRefused) {
   packet.frames = Crypto(0, tls);
   const Endpoint from = victim.NextAddress();
   std::string answer;
-  victim.sim.filter = [&](sim::Datagram* datagram) {
-    if (datagram->to == from) answer = datagram->bytes;
+  victim.sim.filter = [&](sim::Datagram& datagram) {
+    if (datagram.to == from) answer = datagram.bytes;
     return true;
   };
   victim.SendFrom(from, sim::Seal(packet));
@@ -345,8 +345,8 @@ TEST(TokensThatAreNotThePeersProveNothing) {
   // Its places for those without a proof are used up: it asks for one.
   Initial packet = victim.hello;
   std::string retry;
-  victim.sim.filter = [&](sim::Datagram* datagram) {
-    if ((datagram->bytes[0] & 0x70) == 0x70) retry = datagram->bytes;
+  victim.sim.filter = [&](sim::Datagram& datagram) {
+    if ((datagram.bytes[0] & 0x70) == 0x70) retry = datagram.bytes;
     return false;
   };
   const Endpoint owner = victim.NextAddress();
@@ -399,8 +399,8 @@ TEST(TokensThatAreNotThePeersProveNothing) {
 TEST(ReplaysOpenNothing) {
   Victim victim;
   std::vector<sim::Datagram> seen;
-  victim.sim.filter = [&](sim::Datagram* datagram) {
-    if (datagram->to == victim.server->At(4000)) seen.push_back(*datagram);
+  victim.sim.filter = [&](sim::Datagram& datagram) {
+    if (datagram.to == victim.server->At(4000)) seen.push_back(datagram);
     return true;
   };
   victim.other_->Dial(3, victim.server->At(4000));
@@ -436,10 +436,10 @@ TEST(ForgedAnswersToADialAreNoConnection) {
   for (uint32_t id = 1; id < 2 * count; id += 2) {
     std::string first;
     Endpoint from;
-    victim.sim.filter = [&](sim::Datagram* datagram) {
-      if (datagram->to == nobody && first.empty()) {
-        first = datagram->bytes;
-        from = datagram->from;
+    victim.sim.filter = [&](sim::Datagram& datagram) {
+      if (datagram.to == nobody && first.empty()) {
+        first = datagram.bytes;
+        from = datagram.from;
       }
       return false;
     };

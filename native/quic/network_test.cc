@@ -136,10 +136,10 @@ TEST(LostProbesDoNotFillTheWindowForEver) {
   const Endpoint server = pair.server->At(4000);
   enum { kSmallWindow, kDelay, kLose, kPass } phase = kSmallWindow;
   std::vector<sim::Datagram> delayed;
-  pair.sim.filter = [&](sim::Datagram* datagram) {
-    if (!(datagram->to == server) || phase == kPass) return true;
+  pair.sim.filter = [&](sim::Datagram& datagram) {
+    if (!(datagram.to == server) || phase == kPass) return true;
     if (phase == kSmallWindow) return pair.sim.random.Below(100) < 70;
-    if (phase == kDelay) delayed.push_back(*datagram);
+    if (phase == kDelay) delayed.push_back(datagram);
     return false;
   };
   const auto upload = [&](uint64_t bytes) {
@@ -229,10 +229,10 @@ TEST(ThePeersAddressMayChange) {
   // A NAT forgets its mapping, and makes another.
   const Endpoint inside = pair.client->sockets.begin()->second;
   const Endpoint outside = sim::Address("192.0.2.77", 7777);
-  pair.sim.filter = [=](sim::Datagram* datagram) {
-    if (datagram->to == inside) return false;  // the old mapping
-    if (datagram->from == inside) datagram->from = outside;
-    if (datagram->to == outside) datagram->to = inside;
+  pair.sim.filter = [=](sim::Datagram& datagram) {
+    if (datagram.to == inside) return false;  // the old mapping
+    if (datagram.from == inside) datagram.from = outside;
+    if (datagram.to == outside) datagram.to = inside;
     return true;
   };
   CHECK(pair.sim.Run(60 * kSecond, [&] {
@@ -246,7 +246,7 @@ TEST(ThePeersAddressMayChange) {
 TEST(SilenceEndsAConnectionAfterItsIdleTime) {
   Pair pair;
   REQUIRE(pair.Connect());
-  pair.sim.filter = [](sim::Datagram*) { return false; };
+  pair.sim.filter = [](sim::Datagram&) { return false; };
   const uint64_t start = pair.sim.now_us;
   CHECK(pair.sim.Run(120 * kSecond, [&] { return pair.BothClosed(); }));
   CHECK_EQ(pair.client->ClosedWith(1), Code::kConnectionTimedOut);
@@ -369,10 +369,10 @@ TEST(StatelessResetsAreRareAndSmall) {
   Pair pair;
   uint64_t answers = 0;
   size_t largest = 0;
-  pair.sim.filter = [&](sim::Datagram* datagram) {
-    if (datagram->from == pair.server->At(4000)) {
+  pair.sim.filter = [&](sim::Datagram& datagram) {
+    if (datagram.from == pair.server->At(4000)) {
       answers++;
-      largest = std::max(largest, datagram->bytes.size());
+      largest = std::max(largest, datagram.bytes.size());
     }
     return true;
   };
@@ -408,8 +408,8 @@ TEST(SpoofedInitialsDoNotKeepRealPeersOut) {
     // Whole Initials of many dialers.
     Sim other;
     Node* dialer = other.AddNode();
-    other.filter = [&](sim::Datagram* datagram) {
-      initials.push_back(datagram->bytes);
+    other.filter = [&](sim::Datagram& datagram) {
+      initials.push_back(datagram.bytes);
       return false;
     };
     for (uint32_t id = 1; id < 1001; id += 2) {

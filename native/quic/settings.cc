@@ -37,7 +37,7 @@ constexpr SettingField<Settings> kFields[] = {
 }  // namespace
 
 Status ParseSettings(const TransportSettings& given, Settings* out) {
-  const Status status = ParseSettingFields(kFields, given, out);
+  const Status status = ParseSettingFields(given, out, kFields);
   if (out->max_connection_window_bytes < out->connection_window_bytes) {
     out->max_connection_window_bytes = out->connection_window_bytes;
   }

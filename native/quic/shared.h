@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "common/engine_base.h"
+#include "common/rate_limit.h"
 #include "common/transport.h"
 #include "quic/cid_table.h"
 #include "quic/identity.h"

@@ -48,30 +48,6 @@ class Tokens {
   uint8_t compare_secret_[kSecretBytes];
 };
 
-// At most `rate` per second, and `burst` at once.
-class RateLimit {
- public:
-  RateLimit(uint64_t rate, uint64_t burst)
-      : rate_(rate), burst_(burst), left_(burst) {}
-
-  bool Take(uint64_t now_us) {
-    const uint64_t earned = (now_us - since_us_) * rate_ / 1000000;
-    if (earned > 0) {
-      left_ = earned > burst_ - left_ ? burst_ : left_ + earned;
-      since_us_ = now_us;
-    }
-    if (left_ == 0) return false;
-    left_--;
-    return true;
-  }
-
- private:
-  const uint64_t rate_;
-  const uint64_t burst_;
-  uint64_t left_;
-  uint64_t since_us_ = 0;
-};
-
 }  // namespace xtp::quic
 
 #endif  // XTP_QUIC_TOKENS_H_

@@ -15,8 +15,10 @@
 #include <string>
 #include <utility>
 
+#include "common/address.h"
 #include "common/byte_order.h"
 #include "common/io_thread.h"
+#include "common/poll_for.h"
 #include "udt/libudt_calls.h"
 
 namespace xtp::udt {
@@ -27,8 +29,8 @@ constexpr int kFirstHandle = 1 << 24;
 constexpr size_t kMaxChannels = 1024;
 
 // libudt's timers of a connection run in steps of 10 ms (SYN time).
-constexpr int kBusySleepMs = 10;
-constexpr int kIdleSleepMs = 500;
+constexpr uint64_t kBusySleepUs = 10 * 1000;
+constexpr uint64_t kIdleSleepUs = 500 * 1000;
 // Acknowledgements, where each packet comes alone.
 constexpr uint64_t kAckStepUs = 300;
 // As long as packets that changed places are apart.
@@ -42,10 +44,6 @@ constexpr uint64_t kRoomUs = 2000;
 // A full socket buffer blocks libudt's sender, as a blocking socket would.
 constexpr int kSendWaitMs = 10;
 
-// Answers per second to packets that belong to nothing; more of them would
-// only serve to annoy somebody whose address is being spoofed.
-constexpr uint32_t kAnswersPerSecond = 200;
-
 // Channels by slot. A slot is used again when libudt has let it go, the one
 // that has been free for longest first. Never destroyed: libudt's threads
 // outlive main.
@@ -54,19 +52,13 @@ auto& slots = *new std::array<std::shared_ptr<Channel>, kMaxChannels>();
 auto& free_slots = *new std::deque<size_t>();
 uint32_t used_slots = 0;  // ever
 
+Endpoint PeerOf(const msghdr* message) {
+  return Endpoint::FromSockaddr(static_cast<const sockaddr*>(message->msg_name),
+                                message->msg_namelen);
+}
+
 // Whose packets the calling thread receives.
 thread_local const Channel* receiving = nullptr;
-
-void PollUs(pollfd* polls, nfds_t count, int64_t timeout_us) {
-#if defined(__linux__)
-  timespec timeout;
-  timeout.tv_sec = static_cast<time_t>(timeout_us / 1000000);
-  timeout.tv_nsec = static_cast<long>(timeout_us % 1000000 * 1000);
-  ppoll(polls, count, &timeout, nullptr);
-#else
-  poll(polls, count, static_cast<int>((timeout_us + 999) / 1000));
-#endif
-}
 
 }  // namespace
 
@@ -76,9 +68,7 @@ Channel::Channel(std::unique_ptr<UdpSocket> socket, const PacketLimits& limits,
       owner_(std::move(owner)),
       counters_(&owner_->counters),
       local_(socket->local()),
-      socket_(std::move(socket)),
-      answer_tokens_(kAnswersPerSecond),
-      answer_tokens_at_us_(IoThread::NowUs()) {}
+      socket_(std::move(socket)) {}
 
 Status Channel::Create(std::unique_ptr<UdpSocket> socket,
                        const PacketLimits& limits,
@@ -261,35 +251,24 @@ void Channel::Wait() {
   if (told_libudt_) CTimer::triggerEvent();
   told_libudt_ = false;
   pollfd polls[2] = {{wake_[0], POLLIN, 0}, {-1, POLLIN, 0}};
-  int64_t timeout_us =
-      (busy_ || closed_ ? kBusySleepMs : kIdleSleepMs) * int64_t{1000};
+  const uint64_t now = IoThread::NowUs();
+  uint64_t due = now + (busy_ || closed_ ? kBusySleepUs : kIdleSleepUs);
   if (!unacknowledged_.empty()) {
-    const uint64_t due = acknowledged_us_ + kAckStepUs;
-    const uint64_t now = IoThread::NowUs();
+    due = acknowledged_us_ + kAckStepUs;
     if (now >= due) {
       Acknowledge();
       return;
     }
-    timeout_us = static_cast<int64_t>(due - now);
   }
-  if (!held_naks_.empty()) {
-    const uint64_t due = held_naks_.front().due_us;
-    const uint64_t now = IoThread::NowUs();
-    timeout_us =
-        std::min(timeout_us, static_cast<int64_t>(due > now ? due - now : 0));
-  }
-  if (next_offer_us_ != 0) {
-    const uint64_t due = next_offer_us_;
-    const uint64_t now = IoThread::NowUs();
-    timeout_us =
-        std::min(timeout_us, static_cast<int64_t>(due > now ? due - now : 0));
-  }
-  if (released_) timeout_us = 0;
+  if (!held_naks_.empty()) due = std::min(due, held_naks_.front().due_us);
+  const uint64_t offer_us = next_offer_us_;
+  if (offer_us != 0) due = std::min(due, offer_us);
+  if (released_) due = now;
   {
     // Close waits until this returns; it wakes first.
     std::shared_lock<std::shared_mutex> lock(socket_mutex_);
     if (socket_ != nullptr && !closed_) polls[1].fd = socket_->fd();
-    PollUs(polls, 2, timeout_us);
+    PollFor(polls, 2, due - std::min(due, now));
     if ((polls[1].revents & POLLERR) != 0) {
       socket_->ReceiveErrors(&buffers_, this);
     }
@@ -338,7 +317,7 @@ void Channel::Keep(uint32_t socket, Connection* connection, uint32_t sequence,
     keepers_.insert(socket);
     keeping_ = keepers_.size();
     // Once in any case: it may have been read before it was kept.
-    OfferAt(connection, IoThread::NowUs() + kBusySleepMs * uint64_t{1000});
+    OfferAt(connection, IoThread::NowUs() + kBusySleepUs);
   }
   kept.push_back(Kept{sequence, {data, data + length}});
 }
@@ -415,8 +394,7 @@ bool Channel::HoldNak(const msghdr* message) {
       header, static_cast<const uint8_t*>(message->msg_iov[1].iov_base),
       message->msg_iov[1].iov_len);
   if (held.missing.empty()) return false;
-  held.to = Endpoint::FromSockaddr(
-      static_cast<const sockaddr*>(message->msg_name), message->msg_namelen);
+  held.to = PeerOf(message);
   memcpy(held.header.data(), header, kHeaderBytes);
   {
     std::lock_guard<std::mutex> lock(mutex_);
@@ -512,7 +490,7 @@ void Channel::OnUdpDatagram(const uint8_t* data, size_t length,
 bool Channel::Admit(uint8_t* data, size_t length, const Endpoint& from) {
   const PacketFacts facts = InspectPacket(data, length, limits_);
   if (facts.kind == PacketKind::kBad ||
-      length > limits_.max_segment_bytes - 28) {
+      length > limits_.max_segment_bytes - UdpOverhead(AF_INET)) {
     counters_->malformed++;
     return false;
   }
@@ -567,7 +545,7 @@ bool Channel::Admit(uint8_t* data, size_t length, const Endpoint& from) {
   counters_->unknown++;
   // Not to handshakes and shutdowns: no answer is to be answered.
   if (facts.kind == PacketKind::kOther && found == sockets_.end() &&
-      TakeAnswerToken()) {
+      MayAnswer()) {
     uint8_t answer[kUnknownSocketBytes];
     MakeUnknownSocket(facts.destination, answer);
     SendRaw(answer, sizeof answer, from);
@@ -580,7 +558,7 @@ bool Channel::AdmitRequest(const uint8_t* data, const Endpoint& from) {
   if (listening_ && !full_) return true;
   counters_->requests_dropped++;
   // Without room: silence. The dialer tries again.
-  if (!listening_ && TakeAnswerToken()) {
+  if (!listening_ && MayAnswer()) {
     uint8_t answer[kHandshakeBytes];
     MakeRefusal(data, answer);
     SendRaw(answer, sizeof answer, from);
@@ -617,19 +595,9 @@ void Channel::PublishNotices() {
   owner_->Ring();
 }
 
-bool Channel::TakeAnswerToken() {
+bool Channel::MayAnswer() {
   std::lock_guard<std::mutex> lock(mutex_);
-  const uint64_t now = IoThread::NowUs();
-  const uint64_t earned =
-      (now - answer_tokens_at_us_) * kAnswersPerSecond / 1000000;
-  if (earned > 0) {
-    answer_tokens_ = static_cast<uint32_t>(
-        std::min<uint64_t>(kAnswersPerSecond, answer_tokens_ + earned));
-    answer_tokens_at_us_ = now;
-  }
-  if (answer_tokens_ == 0) return false;
-  answer_tokens_--;
-  return true;
+  return answers_.Take(IoThread::NowUs());
 }
 
 // The caller may hold the socket's lock, as a reader.
@@ -641,12 +609,17 @@ void Channel::SendRaw(const uint8_t* data, size_t length, const Endpoint& to) {
   }
 }
 
-void Channel::OnSent(const msghdr* message, const SentFacts& sent) {
+// Connections begin, are acknowledged, and go on with what libudt sends.
+void Channel::OnSend(const msghdr* message) {
+  if (message->msg_iovlen != 2 || message->msg_iov[0].iov_len != kHeaderBytes) {
+    return;
+  }
+  const SentFacts sent =
+      InspectSent(static_cast<const uint8_t*>(message->msg_iov[0].iov_base),
+                  static_cast<const uint8_t*>(message->msg_iov[1].iov_base),
+                  message->msg_iov[1].iov_len);
   if (!sent.is_data && !sent.is_ack && !sent.is_response) return;
-  const Peer peer{
-      sent.destination,
-      Endpoint::FromSockaddr(static_cast<const sockaddr*>(message->msg_name),
-                             message->msg_namelen)};
+  const Peer peer{sent.destination, PeerOf(message)};
   std::lock_guard<std::mutex> lock(mutex_);
   if (sent.is_response) {
     // A response may be sent more than once.
@@ -673,13 +646,7 @@ ssize_t Channel::Send(const msghdr* message) {
   for (size_t i = 0; i < message->msg_iovlen; i++) {
     length += message->msg_iov[i].iov_len;
   }
-  if (message->msg_iovlen == 2 && message->msg_iov[0].iov_len == kHeaderBytes) {
-    const SentFacts sent =
-        InspectSent(static_cast<const uint8_t*>(message->msg_iov[0].iov_base),
-                    static_cast<const uint8_t*>(message->msg_iov[1].iov_base),
-                    message->msg_iov[1].iov_len);
-    OnSent(message, sent);
-  }
+  OnSend(message);
   if (HoldNak(message)) return static_cast<ssize_t>(length);
   std::shared_lock<std::shared_mutex> lock(socket_mutex_);
   if (socket_ == nullptr || closed_) return static_cast<ssize_t>(length);

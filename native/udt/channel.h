@@ -27,6 +27,7 @@
 
 #include "common/endpoint.h"
 #include "common/io_thread.h"
+#include "common/rate_limit.h"
 #include "common/status.h"
 #include "common/transport.h"
 #include "common/udp_socket.h"
@@ -152,12 +153,12 @@ class Channel final : private UdpSink, private AckListener {
   bool Fill();
   void Wait();
   void Acknowledge();
+  void OnSend(const msghdr* message);
   bool HoldNak(const msghdr* message);
   void OnSequence(uint32_t socket, uint32_t sequence);
   void SendDueNaks(uint64_t now_us);
   void AskAgain(uint64_t now_us);
   void ProbeTails(uint64_t now_us);
-  void OnSent(const msghdr* message, const SentFacts& sent);
   void OfferSoon(uint32_t socket);
   void Offer();
   bool Admit(uint8_t* data, size_t length, const Endpoint& from);
@@ -165,7 +166,7 @@ class Channel final : private UdpSink, private AckListener {
   void Note(uint32_t socket, Notice::Kind kind);
   void PublishNotices();
   void SendRaw(const uint8_t* data, size_t length, const Endpoint& to);
-  bool TakeAnswerToken();
+  bool MayAnswer();
   void Wake();
 
   struct Peer {
@@ -260,8 +261,9 @@ class Channel final : private UdpSink, private AckListener {
   std::unordered_set<uint32_t> keepers_;  // those with packets that are kept
   std::unordered_map<Peer, uint32_t, PeerHash, PeerEqual> peers_;
   std::vector<Notice> notices_;
-  uint32_t answer_tokens_;
-  uint64_t answer_tokens_at_us_;
+  // To packets that belong to nothing; more of them would only serve to annoy
+  // somebody whose address is being spoofed.
+  RateLimit answers_{200, 200};
 };
 
 }  // namespace xtp::udt

@@ -7,6 +7,7 @@
 #include <string>
 #include <utility>
 
+#include "common/address.h"
 #include "udt/acknowledgement.h"
 #include "udt/errors.h"
 #include "udt/framing.h"
@@ -21,15 +22,14 @@ constexpr uint64_t kScanUs = 100 * 1000;
 // How long a closed connection's last frame may take.
 constexpr uint64_t kDyingUs = 200 * 1000;
 constexpr size_t kMaxDying = 1024;
-// IP and UDP headers; libudt counts those of IPv4 always.
-constexpr uint32_t kUdpIp4Bytes = 28;
-constexpr uint32_t kIp6ExtraBytes = 20;
+// libudt counts IPv4's headers always.
+constexpr uint32_t kCountedBytes = UdpOverhead(AF_INET);
 constexpr size_t kUdtHeaderBytes = 16;
 // Ours besides the listener's own UDT socket: connections in its queue.
 constexpr int kBacklog = 1024;
 
 uint32_t SegmentBytes(const Settings& settings, int family) {
-  return settings.mtu_bytes - (family == AF_INET6 ? kIp6ExtraBytes : 0);
+  return settings.mtu_bytes - (UdpOverhead(family) - kCountedBytes);
 }
 
 template <typename Value>
@@ -90,8 +90,7 @@ class Port final : public PortBase {
 };
 
 UdtEngine::UdtEngine(Host* host, const Settings& settings)
-    : ByteEngine(host, {settings.max_connections, settings.dial_timeout_ms,
-                        settings.linger_ms}),
+    : ByteEngine(host, settings),
       settings_(settings),
       owner_(std::make_shared<ChannelOwner>()),
       waiter_(host),
@@ -128,7 +127,7 @@ Status UdtEngine::NewSocket(const Channel& channel, int* out) {
   const int socket = UDT::socket(family, SOCK_STREAM, 0);
   if (socket == UDT::INVALID_SOCK) return LastError("a UDT socket");
   const auto segment = static_cast<int>(SegmentBytes(settings_, family));
-  const int packet = segment - static_cast<int>(kUdpIp4Bytes);
+  const int packet = segment - static_cast<int>(kCountedBytes);
   const int flight =
       static_cast<int>(settings_.receive_buffer_bytes) / packet + 1;
   if (SetOption(socket, UDT_MSS, segment) &&
@@ -154,7 +153,7 @@ Status UdtEngine::NewSocket(const Channel& channel, int* out) {
 
 size_t UdtEngine::FrameBytes(const Channel& channel) const {
   const size_t payload = SegmentBytes(settings_, channel.local().family()) -
-                         kUdpIp4Bytes - kUdtHeaderBytes;
+                         kCountedBytes - kUdtHeaderBytes;
   return kMaxFrameBytes / payload * payload;
 }
 
@@ -171,7 +170,7 @@ Status UdtEngine::OpenPort(const Endpoint& local,
   PacketLimits limits;
   limits.max_segment_bytes = SegmentBytes(settings_, udp->local().family());
   limits.max_flight_packets = settings_.receive_buffer_bytes /
-                                  (limits.max_segment_bytes - kUdpIp4Bytes) +
+                                  (limits.max_segment_bytes - kCountedBytes) +
                               1;
   udp->AllowFragments();
   std::shared_ptr<Channel> channel;
@@ -283,7 +282,7 @@ uint64_t UdtEngine::BeginRound() {
   return idle ? kNever : next_scan_us_;
 }
 
-void UdtEngine::EndRound() {
+uint64_t UdtEngine::EndRound() {
   if (took_ready_) waiter_.Continue();
   took_ready_ = false;
   const bool busy = !sockets_.empty() || !half_open_.empty() || !dying_.empty();
@@ -296,6 +295,7 @@ void UdtEngine::EndRound() {
     port->channel()->SetFull(!CanAccept(*port) || port->half_open >= room);
     port->channel()->SetBusy(busy);
   }
+  return kNever;
 }
 
 void UdtEngine::Ready(int socket) {
@@ -337,7 +337,7 @@ void UdtEngine::DialIsReady(ByteConnection* connection, UdtSocket* socket) {
       std::unique_ptr<ByteSocket> same(socket);
       const Status status = Connect(connection->port(), connection, &same);
       same.release();
-      if (!status.ok()) connection->OnDialFailed(status);
+      if (!status.ok()) connection->OnFailed(status);
     }
   }
 }
@@ -353,7 +353,7 @@ void UdtEngine::OnNotice(const Notice& notice) {
   ByteConnection* const connection = found->second;
   if (connection->dialing()) {
     if (notice.kind != Notice::Kind::kRefused) return;
-    connection->OnDialFailed(
+    connection->OnFailed(
         Status(Code::kConnectionRefused,
                connection->peer().ToString() + " refused the connection",
                ECONNREFUSED));

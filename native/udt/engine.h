@@ -56,7 +56,7 @@ class UdtEngine final : public ByteEngine, public SocketOwner {
   Status Connect(PortBase* port, ByteConnection* connection,
                  std::unique_ptr<ByteSocket>* out) override;
   uint64_t BeginRound() override;
-  void EndRound() override;
+  uint64_t EndRound() override;
   void AppendStats(std::string* text) const override;
 
   // SocketOwner.

@@ -43,8 +43,4 @@ bool LastErrorIsAgain() {
   return Major(UDT::getlasterror().getErrorCode()) == kAgain;
 }
 
-bool LastErrorIsLost() {
-  return Major(UDT::getlasterror().getErrorCode()) == kBroken;
-}
-
 }  // namespace xtp::udt

@@ -12,8 +12,6 @@ namespace xtp::udt {
 Status LastError(const std::string& what);
 // It only was too early: there is nothing, or no room.
 bool LastErrorIsAgain();
-// The connection is broken, whatever broke it.
-bool LastErrorIsLost();
 
 }  // namespace xtp::udt
 

@@ -5,7 +5,6 @@
 
 #include <netdb.h>
 #include <pthread.h>
-#include <signal.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <time.h>
@@ -19,12 +18,9 @@
 #include <memory>
 #include <mutex>
 
-#if defined(__APPLE__)
-#include <sys/random.h>
-#endif
-
 #include "common/endpoint.h"
 #include "common/siphash.h"
+#include "common/thread.h"
 #include "udt/channel.h"
 
 namespace xtp::udt {
@@ -41,7 +37,7 @@ thread_local uint64_t thread_time_us = 0;
 
 SipKey NewKey() {
   SipKey key;
-  if (getentropy(&key, sizeof key) != 0) abort();
+  if (!FillRandom(&key, sizeof key)) abort();
   return key;
 }
 
@@ -196,18 +192,13 @@ int xtp_udt_pthread_cond_timedwait(pthread_cond_t* condition,
   return pthread_cond_timedwait(condition, mutex, &until);
 }
 
-// Signals are for JavaScript's thread.
 int xtp_udt_pthread_create(pthread_t* thread, const pthread_attr_t* attributes,
                            void* (*run)(void*), void* argument) {
   auto start = std::make_unique<xtp::udt::ThreadStart>();
   start->run = run;
   start->argument = argument;
-  sigset_t all, before;
-  sigfillset(&all);
-  pthread_sigmask(SIG_SETMASK, &all, &before);
   const int error =
-      pthread_create(thread, attributes, &xtp::udt::RunThread, start.get());
-  pthread_sigmask(SIG_SETMASK, &before, nullptr);
+      xtp::StartThread(thread, attributes, &xtp::udt::RunThread, start.get());
   if (error == 0) start.release();
   return error;
 }

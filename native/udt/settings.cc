@@ -12,10 +12,7 @@ constexpr SettingField<Settings> kFields[] = {
     {"receive_buffer_bytes", &Settings::receive_buffer_bytes, kMiB / 8,
      64 * kMiB},
     {"mtu_bytes", &Settings::mtu_bytes, 576, 9000},
-    {"dial_timeout_ms", &Settings::dial_timeout_ms, 100, 600000},
     {"handshake_timeout_ms", &Settings::handshake_timeout_ms, 100, 600000},
-    {"linger_ms", &Settings::linger_ms, 100, 600000},
-    {"max_connections", &Settings::max_connections, 1, 60000},
     {"max_half_open", &Settings::max_half_open, 1, 4096},
     {"max_ports", &Settings::max_ports, 1, 256},
 };
@@ -23,7 +20,7 @@ constexpr SettingField<Settings> kFields[] = {
 }  // namespace
 
 Status ParseSettings(const TransportSettings& given, Settings* out) {
-  return ParseSettingFields(kFields, given, out);
+  return ParseSettingFields(given, out, kFields, ByteEngine::kLimitFields);
 }
 
 }  // namespace xtp::udt

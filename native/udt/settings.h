@@ -4,27 +4,21 @@
 
 #include <cstdint>
 
+#include "common/byte_engine.h"
 #include "common/controlled_transport.h"
 #include "common/status.h"
 
 namespace xtp::udt {
 
-struct Settings {
+struct Settings : ByteEngine::Limits {
   // What libudt holds of a connection: sent and not acknowledged, received and
   // not taken. 128 KiB to 64 MiB.
   uint32_t send_buffer_bytes = 2560 * 1024;
   uint32_t receive_buffer_bytes = 2560 * 1024;
   // The largest IP packet. 576 to 9000.
   uint32_t mtu_bytes = 1500;
-  // For a dial that names no time. 100 to 600,000.
-  uint32_t dial_timeout_ms = 20000;
   // How long an inbound connection may take for its preface. 100 to 600,000.
   uint32_t handshake_timeout_ms = 10000;
-  // How long an ended connection waits for an acknowledgement that makes
-  // progress. 100 to 600,000.
-  uint32_t linger_ms = 10000;
-  // Connections at a time, dials included. 1 to 60,000.
-  uint32_t max_connections = 3000;
   // Inbound connections at a time whose preface has not come. 1 to 4096.
   uint32_t max_half_open = 256;
   // UDP sockets at a time; each has two threads. 1 to 256.

@@ -1,6 +1,5 @@
 #include "udt/waiter.h"
 
-#include <signal.h>
 #include <udt/udt.h>
 // after it: needs its types
 #include <udt/common.h>
@@ -8,6 +7,7 @@
 #include <algorithm>
 
 #include "common/io_thread.h"
+#include "common/thread.h"
 #include "udt/errors.h"
 #include "udt/libudt_calls.h"
 
@@ -25,11 +25,7 @@ Status Waiter::Start() {
   step_ms_ = kIdleStepMs;
   epoll_ = UDT::epoll_create();
   if (epoll_ < 0) return LastError("an epoll of libudt");
-  sigset_t all, before;
-  sigfillset(&all);
-  pthread_sigmask(SIG_SETMASK, &all, &before);
-  const int error = pthread_create(&thread_, nullptr, &ThreadMain, this);
-  pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  const int error = StartThread(&thread_, nullptr, &ThreadMain, this);
   if (error != 0) return Status::FromErrno(error, "a thread for libudt");
   running_ = true;
   return Status::Ok();

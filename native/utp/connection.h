@@ -1,20 +1,15 @@
-// One uTP connection between the parent's stream and libutp's socket.
-//
-// libutp's callbacks come from inside its calls, so they only note what
-// happened and mark the connection dirty; Service, at the end of the round,
-// acts on it. Exception: bytes from the network go to the stream at once.
+// One uTP connection: libutp's socket as a ByteSocket, and what the packets
+// that pass tell of it. libutp's callbacks come from inside its calls, so they
+// only note what happened; ByteConnection acts on it at the end of the round.
 #ifndef XTP_UTP_CONNECTION_H_
 #define XTP_UTP_CONNECTION_H_
 
 #include <cstdint>
 #include <string>
 
+#include "common/byte_engine.h"
 #include "common/endpoint.h"
-#include "common/engine_base.h"
-#include "common/parent_window.h"
 #include "common/status.h"
-#include "common/stream.h"
-#include "utp/byte_queue.h"
 #include "utp/packet.h"
 #include "utp/peer_key.h"
 #include "utp/send_window.h"
@@ -26,36 +21,32 @@ namespace xtp::utp {
 
 class Port;
 
-class Connection final : public ConnectionBase, public StreamHandler {
+class Connection final : public ByteSocket {
  public:
-  Connection(Shared* shared, Port* port, uint32_t id, const Endpoint& peer);
+  Connection(Shared* shared, Port* port);
   ~Connection() override;
 
-  // Sends the SYN. Status is about this machine only.
-  Status Dial(uint32_t request, uint32_t timeout_ms);
-  // Takes over what libutp accepted; announces it to the parent. False: there
-  // is no parent any more.
-  bool Accept(UTPSocket* socket, uint32_t listener, const Header& first);
+  // Sends the SYN.
+  void Dial(ByteConnection* owner);
+  // Takes over what libutp accepted.
+  void Accept(ByteConnection* owner, UTPSocket* socket, const Header& first);
 
-  uint32_t id() const { return id_; }
-  bool dialing() const override { return state_ == State::kDialing; }
-  bool over() const { return state_ == State::kOver; }
-  const Endpoint& peer() const { return peer_; }
+  const Endpoint& peer() const { return owner_->peer(); }
   uint16_t send_id() const { return send_id_; }
   uint16_t receive_id() const { return receive_id_; }
   uint16_t next_seq() const { return next_seq_; }
 
-  // The parent's wishes.
-  bool AttachStream(Stream* stream) override;
-  void CancelDial() override;
-  void Abort(uint32_t /*code*/) override {
-    AbortLocally("aborted by the parent");
-  }
-  void AbortLocally(const char* why);
-  void CloseGracefully() override;
-  void OnReadable() override;
-  void OnWritable() override;
-  void OnReset(uint32_t code) override;
+  // ByteSocket.
+  Status Write(const iovec* slices, size_t count, size_t* taken) override;
+  void OnTaken() override;
+  Status EndWriting(bool* done) override;
+  void Close() override;
+  uint64_t Undelivered() override;
+  bool AllArrived() override;
+  uint64_t poll_us() const override { return kNever; }  // acknowledgements tell
+  void OnTimer() override;
+  void Abort(uint32_t code) override;
+  void AppendStats(std::string* text) const override;
 
   // From Port, around libutp's calls.
   bool AdmitPacket(const Packet& packet);  // false: drop it
@@ -71,47 +62,21 @@ class Connection final : public ConnectionBase, public StreamHandler {
   void OnState(int state);
   void OnQueueingDelay(uint32_t ms);
   void OnLibutpError(int error);
-  size_t buffered_bytes() const { return inbound_.size(); }
   void OnIcmp(int error);
-
-  // Once per round while dirty.
-  void Service();
-  uint64_t timer_us() const { return timer_us_; }
-  void OnTimer();
-  void ReleaseMemory() { inbound_.Shrink(); }
-  // The end of everything: RST to the peer, events as for an abort.
-  void Stop();
-
-  std::string StatsText() const override;  // in stats.cc
+  size_t buffered_bytes() const { return owner_->buffered_bytes(); }
 
  private:
-  enum class State {
-    kNew,
-    kDialing,
-    kOpen,
-    kClosing,  // both sides ended: waiting for the last acknowledgement
-    kOver,     // reported; to be deleted at the end of the round
-  };
-
-  void MarkDirty();
+  void Register();
   void ArmTimer();
   void Connected();
   void SendProof();
-  void FlushToParent();
-  void PumpToNetwork();
-  void EndWriting();
-  void CheckEnds();
-  void StartClosing();
   void TrackAck(uint16_t ack);
   void TrackWindow(const Header& header);
-  bool AllDataAcknowledged() const;
   size_t InboundLimit() const;
   bool Behind() const;  // libutp may hold back packets
 
   void Fail(const Status& status);
-  void Finish(const Status& status);
   void SendReset();
-  void DropStream(uint32_t code);
   void Kill();
   void DialTimer();
   void OpenTimer();
@@ -121,50 +86,31 @@ class Connection final : public ConnectionBase, public StreamHandler {
 
   Shared* const shared_;
   Port* const port_;
-  const uint32_t id_;
-  const Endpoint peer_;
-  State state_ = State::kNew;
-  UTPSocket* socket_ = nullptr;  // libutp's; null once it is dead or let go
-  Stream* stream_ = nullptr;     // null before it is open and once it is over
-  bool had_stream_ = false;
-  bool announced_ = false;
-  bool inbound_connection_ = false;
-  bool dirty_ = false;
+  ByteConnection* owner_ = nullptr;  // outlives it
+  UTPSocket* socket_ = nullptr;      // libutp's; null once it is dead
   bool registered_ = false;
+  bool connected_ = false;  // if it was dialed: libutp has said so
+  bool closed_ = false;     // utp_close was called
+  bool remote_ended_ = false;
+  bool peer_gone_ = false;  // and needs no RST
+  bool aborted_ = false;
 
   // Dialing.
-  uint32_t dial_request_ = 0;
-  uint64_t dial_deadline_us_ = 0;
   uint64_t dialed_us_ = 0;
   uint8_t syn_[kHeaderBytes] = {};
   int syn_repeats_ = 0;
   uint16_t syn_seq_ = 0;
-  bool connected_ = false;
   Header proof_;  // shows the acceptor that our address is ours
   int proofs_sent_ = 0;
   uint64_t next_proof_us_ = kNever;
 
-  // What libutp or the parent said since the last Service.
-  Status failure_;
-  bool remote_ended_ = false;
-  bool destroyed_ = false;
-  bool stream_lost_ = false;
-
-  // Towards the parent.
-  ByteQueue inbound_;
-  bool write_closed_ = false;  // FIN given to the stream
-  bool discard_inbound_ = false;
   uint64_t stalled_since_us_ = 0;  // the parent has had no room since
 
   // Towards the network.
-  ParentWindow window_;
   bool fin_queued_ = false;
-  bool closing_requested_ = false;
-  uint64_t close_idle_at_us_ = 0;
   bool window_full_ = false;  // there is more than libutp takes
   uint64_t bytes_given_ = 0;  // to libutp
   uint64_t bytes_sent_ = 0;   // by libutp for the first time
-  uint64_t linger_from_us_ = 0;
 
   // What is known of the protocol's state from the packets that pass.
   uint16_t receive_id_ = 0;
@@ -200,8 +146,6 @@ class Connection final : public ConnectionBase, public StreamHandler {
   bool gap_real_ = false;  // gap_ack_ has been waited for
   uint16_t gap_ack_ = 0;
 
-  uint64_t timer_us_ = kNever;
-  uint64_t bytes_in_ = 0;
   uint64_t retransmits_ = 0;
 };
 

@@ -54,8 +54,7 @@ constexpr int kSynRepeats = 2;
 
 bool Connection::AdmitPacket(const Packet& packet) {
   const Header& header = packet.header;
-  if (state_ == State::kOver) return false;
-  if (state_ == State::kDialing && !connected_) {
+  if (!connected_) {
     // libutp would take any acknowledgement near ours. Data that overtook the
     // SYN-ACK comes again.
     if (header.type != PacketType::kState || header.ack != syn_seq_) {
@@ -86,9 +85,9 @@ bool Connection::AdmitPacket(const Packet& packet) {
       return false;
     }
   }
-  TrackAck(header.ack);
+  if (header.ack != acked_) TrackAck(header.ack);
   TrackWindow(header);
-  if (state_ == State::kClosing || Behind()) port_->WantTick();
+  if (closed_ || Behind()) port_->WantTick();
   return true;
 }
 
@@ -97,7 +96,7 @@ bool Connection::AdmitPacket(const Packet& packet) {
 // acknowledgement without a selective one says that nothing is there (OnSent).
 void Connection::AfterPacket(const Packet& packet, size_t reads,
                              size_t read_bytes) {
-  if (packet.payload_bytes == 0 || state_ != State::kOpen) return;
+  if (packet.payload_bytes == 0 || closed_) return;
   if (reads == 0) {
     reorder_bytes_ += packet.payload_bytes;
   } else {
@@ -168,7 +167,6 @@ bool Connection::HoldsBack(const Packet& packet) {
 }
 
 bool Connection::AdmitReset(const Header& header) const {
-  if (state_ == State::kOver) return false;
   if (!shared_->guards.strict_reset) return true;
   return static_cast<uint16_t>(next_seq_ - header.ack) <= kResetWindow;
 }
@@ -179,7 +177,7 @@ void Connection::TrackAck(uint16_t ack) {
   if (send_window_.OnAcked(packets)) ApplySendWindow();
   GrowWindow(packets);
   acked_ = ack;
-  linger_from_us_ = shared_->now_us;
+  if (closed_) owner_->OnSocket();
   if (recovering_ && !SeqLess(ack, recover_seq_)) recovering_ = false;
   if (rtt_probing_ && !SeqLess(ack, rtt_seq_)) {
     rtt_probing_ = false;
@@ -218,7 +216,7 @@ void Connection::ApplySendWindow() {
 
 void Connection::RefreshWindow(const uint8_t* packet) const {
   const size_t limit = shared_->settings.receive_window_bytes;
-  const size_t window = limit - std::min(limit, inbound_.size());
+  const size_t window = limit - std::min(limit, buffered_bytes());
   // libutp's own memory, of a packet that it makes or keeps: never constant.
   StoreWindow(static_cast<uint32_t>(window), const_cast<uint8_t*>(packet));
 }
@@ -250,7 +248,6 @@ void Connection::OnSent(const Packet& packet, bool retransmit) {
   }
   next_seq_ = static_cast<uint16_t>(header.seq + 1);
   bytes_sent_ += packet.payload_bytes;
-  shared_->counters.payload_bytes_out += packet.payload_bytes;
   if (header.type == PacketType::kFin) {
     fin_sent_ = true;
     fin_seq_ = header.seq;
@@ -263,24 +260,15 @@ void Connection::OnSent(const Packet& packet, bool retransmit) {
 }
 
 void Connection::OnBytes(const uint8_t* data, size_t length) {
-  bytes_in_ += length;
-  shared_->counters.payload_bytes_in += length;
-  MarkDirty();
-  // libutp goes on delivering after a FIN if the peer goes on sending.
-  if (discard_inbound_ || remote_ended_ || !failure_.ok()) return;
-  if (stream_ != nullptr && inbound_.empty()) {
-    const size_t written = stream_->Write(data, length);
-    data += written;
-    length -= written;
-  }
-  if (length == 0) return;
-  if (inbound_.empty()) stalled_since_us_ = shared_->now_us;
-  if (inbound_.size() + length > InboundLimit()) {
-    failure_ = Status(Code::kRemoteMisbehaved,
-                      peer_.ToString() + " ignores the receive window");
-    return;
-  }
-  inbound_.Append(data, length);
+  const size_t before = buffered_bytes();
+  owner_->OnBytes(data, length);
+  const size_t after = buffered_bytes();
+  if (after == before) return;
+  if (before == 0) stalled_since_us_ = shared_->now_us;
+  if (after <= InboundLimit()) return;
+  shared_->counters.misbehaved++;
+  Fail(Status(Code::kRemoteMisbehaved,
+              peer().ToString() + " ignores the receive window"));
 }
 
 size_t Connection::InboundLimit() const {
@@ -294,48 +282,48 @@ size_t Connection::InboundLimit() const {
 void Connection::OnState(int state) {
   switch (state) {
     case UTP_STATE_CONNECT:
-      connected_ = true;
+      Connected();
       break;
     case UTP_STATE_EOF:
       remote_ended_ = true;
+      owner_->OnEnd();
       break;
     case UTP_STATE_DESTROYING:
-      destroyed_ = true;
       socket_ = nullptr;
+      if (closed_) {
+        owner_->OnEnd();
+      } else {
+        Fail(Status(Code::kInternal, "libutp dropped the connection"));
+      }
       break;
     default:
+      owner_->OnSocket();
       break;
   }
-  MarkDirty();
+}
+
+void Connection::Fail(const Status& status) {
+  peer_gone_ = peer_gone_ || status.code() == Code::kConnectionReset ||
+               status.code() == Code::kConnectionRefused;
+  owner_->OnFailed(status);
 }
 
 void Connection::OnLibutpError(int error) {
-  const bool refused = dialing() && shared_->guards.refused_while_dialing;
-  if (failure_.ok()) {
-    failure_ = StatusOfLibutpError(error, refused, peer_.ToString());
-  }
-  MarkDirty();
+  const bool refused =
+      owner_->dialing() && shared_->guards.refused_while_dialing;
+  Fail(StatusOfLibutpError(error, refused, peer().ToString()));
 }
 
 // A dial cannot go on when the network refuses its packets. An open connection
 // only ends when the peer's host says that nobody has the port any more:
 // routes come back, and an ICMP message is easily forged (RFC 5927).
 void Connection::OnIcmp(int error) {
-  if (!failure_.ok() || state_ == State::kOver) return;
-  if (dialing() && !connected_) {
-    failure_ = Status::FromErrno(error, "dial " + peer_.ToString());
+  if (!connected_) {
+    Fail(Status::FromErrno(error, "dial " + peer().ToString()));
   } else if (error == ECONNREFUSED || !shared_->guards.soft_icmp) {
-    failure_ = Status(Code::kConnectionReset,
-                      peer_.ToString() + " is not there any more", error);
+    Fail(Status(Code::kConnectionReset,
+                peer().ToString() + " is not there any more", error));
   }
-  MarkDirty();
-}
-
-bool Connection::AllDataAcknowledged() const {
-  if (bytes_sent_ != bytes_given_) return false;
-  const auto last =
-      static_cast<uint16_t>((fin_sent_ ? fin_seq_ : next_seq_) - 1);
-  return !SeqLess(acked_, last);
 }
 
 bool Connection::Behind() const {
@@ -345,38 +333,19 @@ bool Connection::Behind() const {
 
 void Connection::ArmTimer() {
   const Settings& settings = shared_->settings;
-  const uint64_t linger_us = uint64_t{settings.linger_ms} * 1000;
   uint64_t at = kNever;
-  switch (state_) {
-    case State::kDialing:
-      at = dial_deadline_us_;
-      if (shared_->guards.repeat_syn && syn_repeats_ < kSynRepeats) {
-        at = std::min(at, dialed_us_ + kSynRepeatUs[syn_repeats_]);
-      }
-      break;
-    case State::kOpen:
-      if (settings.idle_timeout_ms != 0) {
-        at = last_heard_us_ + uint64_t{settings.idle_timeout_ms} * 1000;
-      }
-      if (!heard_) at = std::min(at, next_proof_us_);
-      if (held_bytes_ != 0) at = std::min(at, hold_until_us_);
-      if (closing_requested_ && !fin_queued_) {
-        at = std::min(at, linger_from_us_ + linger_us);
-        if (close_idle_at_us_ > shared_->now_us) {
-          at = std::min(at, close_idle_at_us_);
-        }
-      }
-      break;
-    case State::kClosing:
-      if (shared_->guards.linger_limit) at = linger_from_us_ + linger_us;
-      if (held_bytes_ != 0) at = std::min(at, hold_until_us_);
-      break;
-    case State::kNew:
-    case State::kOver:
-      break;
+  if (!connected_) {
+    if (shared_->guards.repeat_syn && syn_repeats_ < kSynRepeats) {
+      at = dialed_us_ + kSynRepeatUs[syn_repeats_];
+    }
+  } else if (!closed_) {
+    if (settings.idle_timeout_ms != 0) {
+      at = last_heard_us_ + uint64_t{settings.idle_timeout_ms} * 1000;
+    }
+    if (!heard_) at = std::min(at, next_proof_us_);
   }
-  timer_us_ = at;
-  shared_->next_timer_us = std::min(shared_->next_timer_us, at);
+  if (held_bytes_ != 0) at = std::min(at, hold_until_us_);
+  owner_->SetSocketTimer(at);
 }
 
 void Connection::OnTimer() {
@@ -386,67 +355,40 @@ void Connection::OnTimer() {
     Packet packet;
     const bool sound = ParsePacket(held_, held_bytes_, &packet);
     held_bytes_ = 0;
-    if (sound && state_ != State::kOver) port_->DeliverHeld(this, packet);
+    if (sound) port_->DeliverHeld(this, packet);
   }
-  switch (state_) {
-    case State::kDialing:
-      DialTimer();
-      break;
-    case State::kOpen:
-      OpenTimer();
-      break;
-    case State::kClosing:
-      if (shared_->now_us >=
-          linger_from_us_ + uint64_t{shared_->settings.linger_ms} * 1000) {
-        Fail(Status(Code::kConnectionTimedOut,
-                    peer_.ToString() + " did not acknowledge the end"));
-      }
-      break;
-    case State::kNew:
-    case State::kOver:
-      break;
+  if (!connected_) {
+    DialTimer();
+  } else if (!closed_) {
+    OpenTimer();
   }
-  if (state_ != State::kOver) ArmTimer();
+  ArmTimer();
 }
 
+// libutp waits 3 s. The SYN is libutp's own, only its time is new.
 void Connection::DialTimer() {
-  if (connected_) return;
-  if (shared_->now_us >= dial_deadline_us_) {
-    Fail(Status(Code::kDeadlineExceeded,
-                "dial " + peer_.ToString() + ": no answer in time"));
+  if (syn_repeats_ == kSynRepeats ||
+      shared_->now_us < dialed_us_ + kSynRepeatUs[syn_repeats_]) {
     return;
   }
-  // libutp waits 3 s. The SYN is libutp's own, only its time is new.
-  if (syn_repeats_ < kSynRepeats &&
-      shared_->now_us >= dialed_us_ + kSynRepeatUs[syn_repeats_]) {
-    syn_repeats_++;
-    Packet syn;
-    if (ParsePacket(syn_, sizeof syn_, &syn)) {
-      port_->SendHeader(syn.header, peer_);
-    }
+  syn_repeats_++;
+  Packet syn;
+  if (ParsePacket(syn_, sizeof syn_, &syn)) {
+    port_->SendHeader(syn.header, peer());
   }
 }
 
 void Connection::OpenTimer() {
-  const Settings& settings = shared_->settings;
+  const uint64_t idle_us = uint64_t{shared_->settings.idle_timeout_ms} * 1000;
   const uint64_t now = shared_->now_us;
   if (!heard_ && now >= next_proof_us_) {
     next_proof_us_ = kNever;
     // Data proves the address too, and libutp repeats it.
     if (bytes_given_ == 0 && !fin_queued_) SendProof();
   }
-  if (settings.idle_timeout_ms != 0 &&
-      now >= last_heard_us_ + uint64_t{settings.idle_timeout_ms} * 1000) {
+  if (idle_us != 0 && now >= last_heard_us_ + idle_us) {
     Fail(Status(Code::kConnectionTimedOut,
-                "nothing heard from " + peer_.ToString()));
-    return;
-  }
-  if (!closing_requested_ || fin_queued_) return;
-  if (now >= linger_from_us_ + uint64_t{settings.linger_ms} * 1000) {
-    Fail(Status(Code::kConnectionTimedOut,
-                peer_.ToString() + " takes no data, and is being closed"));
-  } else {
-    MarkDirty();  // perhaps nothing more comes from the parent
+                "nothing heard from " + peer().ToString()));
   }
 }
 

@@ -28,9 +28,6 @@ struct Guards {
   bool mtu_sanity = true;
   // RST while dialing is "refused". Without: libutp says "reset".
   bool refused_while_dialing = true;
-  // A libutp socket is made when nothing can fail any more. Without: one that
-  // was never connected leaks.
-  bool create_last = true;
   // Dialers choose even connection ids. Without: two hosts that dial each other
   // from one port each may choose ids that meet, and the dial gets no answer.
   bool even_dial_ids = true;

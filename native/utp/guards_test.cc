@@ -252,20 +252,6 @@ TEST(ResetWhileDialingMeansRefused) {
   }
 }
 
-TEST(FailedDialLeaksNoSocket) {
-  for (const bool on : {true, false}) {
-    // In a process of its own: the leak is real.
-    CHECK(Survives([on] {
-      Sim sim;
-      Node* node = sim.AddNode(on ? Guards() : Without(&Guards::create_last));
-      node->Dial(1, Address("10.9.9.9", 0));
-      sim.Run(10 * kSecond);
-      if (node->Count(Event::Kind::kReply, 1) != 1) _exit(1);
-      if (node->engine().libutp_sockets() != (on ? 0u : 1u)) _exit(2);
-    }));
-  }
-}
-
 // A message of 72 packets is lost as a whole, and nothing follows it.
 uint64_t MessageRepair(const Guards& guards) {
   Pair pair(guards);

@@ -187,8 +187,7 @@ TEST(PlainLibutpAtTheOtherEnd) {
     CHECK(sim.Run(30 * kSecond, [&] {
       return ours->Find(Event::Kind::kClosed, id) != nullptr;
     }));
-    CHECK_EQ(Pair::CodeOf(ours->Find(Event::Kind::kClosed, id)),
-             Code::kConnectionClosed);
+    CHECK_EQ(ours->ClosedWith(id), Code::kConnectionClosed);
   }
 }
 

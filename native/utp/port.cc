@@ -8,11 +8,6 @@
 namespace xtp::utp {
 namespace {
 
-// RSTs per second to packets that belong to nothing. They let a peer notice
-// at once that we restarted; more of them would only serve to annoy somebody
-// whose address is being spoofed.
-constexpr uint32_t kResetsPerSecond = 200;
-
 // A whole window may arrive in one round. If it is acknowledged once, the loss
 // of that packet costs the sender a timeout.
 constexpr size_t kAckEvery = 16;
@@ -114,7 +109,7 @@ void Port::OnSyn(const Packet& packet, const Endpoint& from) {
     return;
   }
   // No room: say nothing, the dialer tries again.
-  if (credit() == 0 || !acceptor_->CanAccept()) {
+  if (!acceptor_->HasRoom(*this)) {
     shared_->counters.syns_dropped++;
     return;
   }
@@ -177,9 +172,7 @@ void Port::OnStranger(const Packet& packet, const PeerKey& key,
   switch (verdict) {
     case SynGuard::Verdict::kProven:
       // Without credit: silence. The dialer's data comes again.
-      if (credit() > 0 && acceptor_->CanAccept()) {
-        Accept(packet, key, proof, from);
-      }
+      if (acceptor_->HasRoom(*this)) Accept(packet, key, proof, from);
       return;
     case SynGuard::Verdict::kEarly:
       return;
@@ -234,17 +227,7 @@ void Port::AnswerTimeWait(const TimeWait::Entry& entry, const Packet& packet,
 }
 
 void Port::SendResetTo(const Header& offending, const Endpoint& to) {
-  const uint64_t now = shared_->now_us;
-  const uint64_t earned =
-      (now - reset_tokens_at_us_) * kResetsPerSecond / 1000000;
-  if (earned > 0) {
-    reset_tokens_at_us_ = now;
-    reset_tokens_ = earned + reset_tokens_ > kResetsPerSecond
-                        ? kResetsPerSecond
-                        : reset_tokens_ + static_cast<uint32_t>(earned);
-  }
-  if (reset_tokens_ == 0) return;
-  reset_tokens_--;
+  if (!strangers_.Take(shared_->now_us)) return;
   Header reset;
   reset.type = PacketType::kReset;
   reset.connection_id = offending.connection_id;
@@ -297,13 +280,11 @@ void Port::InjectReset(uint16_t receive_id, const Endpoint& peer) {
 
 void Port::Register(const PeerKey& key, Connection* connection) {
   connections_[key] = connection;
-  Hold();
 }
 
 void Port::Unregister(const PeerKey& key, const TimeWait::Entry& entry) {
   connections_.erase(key);
   last_found_ = nullptr;
-  Drop(shared_->now_us);
   if (shared_->guards.time_wait) time_wait_.Add(key, entry, shared_->now_us);
 }
 

@@ -14,6 +14,7 @@
 
 #include "common/endpoint.h"
 #include "common/engine_base.h"
+#include "common/rate_limit.h"
 #include "common/transport.h"
 #include "utp/packet.h"
 #include "utp/peer_key.h"
@@ -33,8 +34,8 @@ struct LibutpCallbacks;
 class Acceptor {
  public:
   virtual ~Acceptor() = default;
-  // Before libutp is bothered: is there room for one more?
-  virtual bool CanAccept() const = 0;
+  // Before libutp is bothered: may the port have one more?
+  virtual bool HasRoom(const Port& port) const = 0;
   virtual Connection* OnAccept(Port* port, UTPSocket* socket,
                                const Endpoint& peer, const Header& first) = 0;
 };
@@ -126,9 +127,10 @@ class Port final : public PortBase {
   };
   std::vector<Repeat> repeats_;
 
-  // RSTs to strangers, at most so many: a token bucket.
-  uint32_t reset_tokens_;
-  uint64_t reset_tokens_at_us_ = 0;
+  // RSTs to packets that belong to nothing. They let a peer notice at once that
+  // we restarted; more of them would only serve to annoy somebody whose address
+  // is being spoofed.
+  RateLimit strangers_{200, 200};
 
   std::unique_ptr<uint8_t[]> scratch_;  // a packet with extensions
 };

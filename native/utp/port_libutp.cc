@@ -13,7 +13,6 @@ namespace {
 
 constexpr uint64_t kTickMs = 500;            // libutp's own interval
 constexpr uint64_t kQuickTickUs = 2 * 1000;  // at most one so often
-constexpr uint32_t kResetBurst = 200;
 
 // bandwidth_type_t of utp_internal.h: what kind of packet is sent.
 constexpr int kRetransmitOverhead = 5;
@@ -116,10 +115,10 @@ struct LibutpCallbacks {
     const Settings& settings = PortOf(a)->shared_->settings;
     const uint32_t mtu = IsLoopback(a->address) ? settings.loopback_mtu_bytes
                                                 : settings.mtu_bytes;
-    return mtu - UdpOverhead(a);
+    return mtu - xtp::UdpOverhead(a->address->sa_family);
   }
   static uint64 UdpOverhead(utp_callback_arguments* a) {
-    return a->address->sa_family == AF_INET6 ? 48 : 28;
+    return xtp::UdpOverhead(a->address->sa_family);
   }
 
   static uint64 Microseconds(utp_callback_arguments* a) {
@@ -160,8 +159,6 @@ Port::Port(Shared* shared, Acceptor* acceptor, SocketId socket)
     : PortBase(socket, shared->host->LocalEndpoint(socket), shared->now_us),
       shared_(shared),
       acceptor_(acceptor),
-      reset_tokens_(kResetBurst),
-      reset_tokens_at_us_(shared->now_us),
       scratch_(new uint8_t[kMaxDatagramBytes + Transport::kSlackBytes]) {
   using C = LibutpCallbacks;
   context_ = utp_init(2);

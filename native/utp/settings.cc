@@ -19,16 +19,13 @@ constexpr SettingField<Settings> kFields[] = {
     // headers take 48.
     {"mtu_bytes", &Settings::mtu_bytes, 632, 9000},
     {"loopback_mtu_bytes", &Settings::loopback_mtu_bytes, 632, 65535},
-    {"dial_timeout_ms", &Settings::dial_timeout_ms, 100, 600000},
-    {"linger_ms", &Settings::linger_ms, 100, 600000},
     {"idle_timeout_ms", &Settings::idle_timeout_ms, 0, 86400000},
-    {"max_connections", &Settings::max_connections, 1, 60000},
 };
 
 }  // namespace
 
 Status ParseSettings(const TransportSettings& given, Settings* out) {
-  return ParseSettingFields(kFields, given, out);
+  return ParseSettingFields(given, out, kFields, ByteEngine::kLimitFields);
 }
 
 }  // namespace xtp::utp

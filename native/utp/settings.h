@@ -4,12 +4,14 @@
 
 #include <cstdint>
 
+#include "common/byte_engine.h"
 #include "common/controlled_transport.h"
 #include "common/status.h"
 
 namespace xtp::utp {
 
-struct Settings {
+// libutp itself accepts no more than 3000 connections per UDP socket.
+struct Settings : ByteEngine::Limits {
   // What a peer may send before the parent takes it. 64 KiB to 16 MiB.
   uint32_t receive_window_bytes = 1024 * 1024;
   // What may be under way to a peer. On a short path a window arrives as one
@@ -28,17 +30,9 @@ struct Settings {
   uint32_t mtu_bytes = 1420;
   // The same towards loopback addresses. 632 to 65535.
   uint32_t loopback_mtu_bytes = 1500;
-  // For a dial that names no time. 100 to 600,000.
-  uint32_t dial_timeout_ms = 20000;
-  // How long an ended connection waits for an acknowledgement that makes
-  // progress. 100 to 600,000.
-  uint32_t linger_ms = 10000;
   // A connection that hears nothing for so long is over; libutp peers send a
   // keep-alive every 29 s. 0: never.
   uint32_t idle_timeout_ms = 300000;
-  // Connections at a time, dials included. 1 to 60,000; libutp itself accepts
-  // no more than 3000 per UDP socket.
-  uint32_t max_connections = 3000;
 };
 
 // kInvalidArgument for an unknown name or a value out of range.

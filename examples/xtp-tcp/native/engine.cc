@@ -171,7 +171,7 @@ void TcpEngine::OnReady(int fd, short events, uint64_t /*now_us*/) {
   if (status.ok()) {
     connection->OnConnected();
   } else {
-    connection->OnDialFailed(status);
+    connection->OnFailed(status);
   }
 }
 
@@ -188,14 +188,8 @@ void TcpEngine::AppendStats(std::string* text) const {
 
 std::unique_ptr<ControlledTransport> CreateEngine(
     Host* host, const TransportSettings& settings, Status* status) {
-  using Limits = ByteEngine::Limits;
-  static constexpr SettingField<Limits> kFields[] = {
-      {"max_connections", &Limits::max_connections, 1, 60000},
-      {"dial_timeout_ms", &Limits::dial_timeout_ms, 100, 600000},
-      {"linger_ms", &Limits::linger_ms, 100, 600000},
-  };
-  Limits limits;
-  *status = ParseSettingFields(kFields, settings, &limits);
+  ByteEngine::Limits limits;
+  *status = ParseSettingFields(settings, &limits, ByteEngine::kLimitFields);
   if (!status->ok()) return nullptr;
   return std::make_unique<TcpEngine>(host, limits);
 }

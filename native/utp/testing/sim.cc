@@ -4,15 +4,9 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cstdlib>
-#include <cstring>
+#include <utility>
 
 namespace xtp::utp::sim {
-
-uint8_t PatternByte(uint64_t seed, uint64_t offset) {
-  const uint64_t x = (offset / 8 + 1) * 0x9e3779b97f4a7c15u + seed;
-  return static_cast<uint8_t>((x ^ (x >> 29)) >> (offset % 8 * 8));
-}
 
 void FakeStream::Send(const std::string& bytes) {
   queue_ += bytes;
@@ -123,112 +117,29 @@ void FakeStream::Release() {
 
 Node::Node(Sim* sim, const std::string& ip, const Settings& settings,
            const Guards& guards)
-    : sim_(sim), ip_(ip) {
+    : Machine(sim, ip) {
   UtpEngine::Seed seed;
   seed.syn = {sim->random.Next(), sim->random.Next()};
   seed.random = {sim->random.Next(), sim->random.Next()};
   engine_ = std::make_unique<UtpEngine>(this, settings, seed, guards);
 }
 
-Endpoint Node::At(uint16_t port) const { return Address(ip_, port); }
-
-void Node::Listen(uint16_t port, uint32_t accept, uint32_t listener) {
-  engine_->Listen(next_request_++, listener, At(port), accept, sim_->now_us);
-}
-
-void Node::Dial(uint32_t connection, const Endpoint& to, uint32_t timeout_ms) {
-  engine_->Dial(connection, connection, to, timeout_ms, sim_->now_us);
-  wake_us_ = sim_->now_us;
-}
-
-void Node::Close(uint32_t connection, bool abort) {
-  engine_->Close(next_request_++, connection, abort, 0, sim_->now_us);
-  wake_us_ = sim_->now_us;
-}
-
-void Node::Round() {
-  // What the parent did in answer to events comes with the next round.
+// What the parent did in answer to events comes with the next round.
+void Node::RunParent() {
   std::vector<uint32_t> open;
   open.swap(to_open_);
   for (const uint32_t id : open) {
     auto& slot = streams_[id];
     if (slot == nullptr) slot = std::make_unique<FakeStream>();
-    if (!engine_->OnStreamOpen(slot.get(), id, 0, sim_->now_us)) {
+    if (!engine_->OnStreamOpen(slot.get(), id, 0, network_->now_us)) {
       slot->Reset(static_cast<uint32_t>(Code::kNotFound));
     }
   }
-  wake_us_ = engine_->OnRound(sim_->now_us);
-  if (!to_open_.empty()) wake_us_ = sim_->now_us;
-}
-
-void Node::Stop() {
-  engine_->OnStop(sim_->now_us);
-  wake_us_ = kNever;
-}
-
-const Event* Node::Find(Event::Kind kind, uint32_t id) const {
-  for (auto it = events.rbegin(); it != events.rend(); ++it) {
-    const bool by_request = kind == Event::Kind::kReply;
-    if (it->kind == kind && (by_request ? it->request : it->connection) == id) {
-      return &*it;
-    }
-  }
-  return nullptr;
-}
-
-size_t Node::Count(Event::Kind kind) const {
-  size_t count = 0;
-  for (const Event& event : events) count += event.kind == kind;
-  return count;
-}
-
-size_t Node::Count(Event::Kind kind, uint32_t id) const {
-  size_t count = 0;
-  for (const Event& event : events) {
-    count += event.kind == kind &&
-             (kind == Event::Kind::kReply ? event.request == id
-                                          : event.connection == id);
-  }
-  return count;
 }
 
 FakeStream* Node::stream(uint32_t connection) {
   const auto found = streams_.find(connection);
   return found == streams_.end() ? nullptr : found->second.get();
-}
-
-uint64_t Node::Stat(const std::string& key, uint32_t connection) {
-  engine_->Stats(999, connection, sim_->now_us);
-  const std::string text = "\n" + events.back().text;
-  events.pop_back();
-  const size_t at = text.find("\n" + key + " ");
-  if (at == std::string::npos) return UINT64_MAX;
-  return strtoull(text.c_str() + at + key.size() + 2, nullptr, 10);
-}
-
-Status Node::Bind(const Endpoint& local, SocketId* out) {
-  if (bind_fails) return Status(Code::kAddressNotAvailable, "test");
-  const uint16_t port = local.port() != 0 ? local.port() : next_port_++;
-  const Endpoint bound =
-      Address(local.IsUnspecified() ? ip_ : local.ip(), port);
-  for (const auto& [id, taken] : sockets) {
-    if (taken == bound) return Status(Code::kAddressInUse, "test");
-  }
-  *out = next_socket_++;
-  sockets[*out] = bound;
-  return Status::Ok();
-}
-
-void Node::CloseSocket(SocketId socket) { sockets.erase(socket); }
-
-Endpoint Node::LocalEndpoint(SocketId socket) const {
-  return sockets.at(socket);
-}
-
-void Node::SendDatagram(SocketId socket, const uint8_t* data, size_t length,
-                        const Endpoint& to) {
-  sim_->Send({sockets.at(socket), to,
-              std::string(reinterpret_cast<const char*>(data), length)});
 }
 
 Stream* Node::OpenStream(uint32_t connection, uint32_t kind) {
@@ -243,100 +154,15 @@ Stream* Node::OpenStream(uint32_t connection, uint32_t kind) {
 void Node::Emit(Event event) {
   if (event.kind == Event::Kind::kConnected && open_streams) {
     to_open_.push_back(event.connection);
+    parent_due_ = true;
   }
-  events.push_back(std::move(event));
+  Machine::Emit(std::move(event));
 }
-
-Sim::~Sim() = default;
 
 Node* Sim::AddNode(const Guards& guards, const Settings& settings, bool ipv6) {
   const std::string ip =
-      (ipv6 ? "fd00::" : "10.0.0.") + std::to_string(nodes_.size() + 1);
-  nodes_.push_back(std::make_unique<Node>(this, ip, settings, guards));
-  return nodes_.back().get();
-}
-
-void Sim::Send(const Datagram& datagram) {
-  sent++;
-  if (filter && !filter(datagram)) return;
-  const auto chance = [this](double p) {
-    return p > 0 && random.Below(1000000) < p * 1000000;
-  };
-  if (chance(link.loss)) return;
-  uint64_t at = now_us;
-  if (link.rate != 0) {
-    const uint64_t wait_us = link_free_us_ - std::min(link_free_us_, now_us);
-    if (wait_us * link.rate / kSecond > link.queue_bytes) return;
-    link_free_us_ = std::max(link_free_us_, now_us) +
-                    datagram.bytes.size() * kSecond / link.rate;
-    at = link_free_us_;
-  }
-  const int copies = chance(link.duplication) ? 2 : 1;
-  for (int i = 0; i < copies; i++) {
-    uint64_t delay = link.delay_us;
-    if (link.jitter_us > 0) delay += random.Below(link.jitter_us);
-    queue_.push({at + delay, order_++, datagram});
-  }
-}
-
-Node* Sim::Owner(const Endpoint& to, SocketId* socket) {
-  for (const auto& node : nodes_) {
-    for (const auto& [id, local] : node->sockets) {
-      if (local == to) {
-        *socket = id;
-        return node.get();
-      }
-    }
-  }
-  return nullptr;
-}
-
-void Sim::Inject(const Datagram& datagram) {
-  SocketId socket = 0;
-  Node* const node = Owner(datagram.to, &socket);
-  if (node == nullptr) return;
-  const size_t length = datagram.bytes.size();
-  std::vector<uint8_t> buffer(length + Transport::kSlackBytes);
-  memcpy(buffer.data(), datagram.bytes.data(), length);
-  node->engine().OnDatagram(socket, buffer.data(), length, datagram.from,
-                            now_us);
-  node->wake_us_ = now_us;
-}
-
-bool Sim::Run(uint64_t max_us, const std::function<bool()>& done) {
-  const uint64_t end = now_us + max_us;
-  uint64_t last_us = now_us;
-  for (int standing = 0;; standing++) {
-    if (now_us != last_us) standing = 0;
-    last_us = now_us;
-    if (standing > 10000) {
-      CHECK(!"the engine asks for rounds and time stands still");
-      return false;
-    }
-    // Rounds may have become due by what the test did.
-    for (const auto& node : nodes_) node->Round();
-    if (done()) return true;
-    uint64_t next = end;
-    for (const auto& node : nodes_) next = std::min(next, node->wake_us_);
-    if (!queue_.empty()) next = std::min(next, queue_.top().at_us);
-    now_us = std::max(now_us, next);
-    if (now_us >= end) return done();
-    while (!queue_.empty() && queue_.top().at_us <= now_us) {
-      const Datagram datagram = queue_.top().datagram;
-      queue_.pop();
-      Inject(datagram);
-    }
-  }
-}
-
-void Sim::Run(uint64_t us) {
-  Run(us, [] { return false; });
-}
-
-Endpoint Address(const std::string& ip, uint16_t port) {
-  Endpoint result;
-  CHECK(Endpoint::Parse(ip, port, &result).ok());
-  return result;
+      (ipv6 ? "fd00::" : "10.0.0.") + std::to_string(machines() + 1);
+  return Add(std::make_unique<Node>(this, ip, settings, guards));
 }
 
 std::string PacketBytes(const Header& header, const std::string& payload) {

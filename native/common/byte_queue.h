@@ -1,14 +1,14 @@
-// Bytes that the parent has no room for yet. Grows by doubling up to what the
-// receive window admits; gives its memory back when told to.
-#ifndef XTP_UTP_BYTE_QUEUE_H_
-#define XTP_UTP_BYTE_QUEUE_H_
+// Bytes that the parent has no room for yet. Grows by doubling, and gives its
+// memory back when told to.
+#ifndef XTP_COMMON_BYTE_QUEUE_H_
+#define XTP_COMMON_BYTE_QUEUE_H_
 
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
 #include <vector>
 
-namespace xtp::utp {
+namespace xtp {
 
 class ByteQueue {
  public:
@@ -54,6 +54,6 @@ class ByteQueue {
   size_t end_ = 0;
 };
 
-}  // namespace xtp::utp
+}  // namespace xtp
 
-#endif  // XTP_UTP_BYTE_QUEUE_H_
+#endif  // XTP_COMMON_BYTE_QUEUE_H_
