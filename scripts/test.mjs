@@ -289,7 +289,6 @@ const suites = {
     await buildNative('')
     await repeats(['L0', 'L2'], async level => {
       await services(['transfer', 'crash', 'errors'], {
-        concurrency: full ? LANES : 1,
         extraEnv: { ...strict, ...again, XTP_TEST_SANDBOX_LEVEL: level },
         late: !full
       })

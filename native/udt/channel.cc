@@ -515,7 +515,7 @@ bool Channel::Admit(uint8_t* data, size_t length, const Endpoint& from) {
       const Peer peer{facts.handshake_id, from};
       Connection& connection = sockets_[facts.destination];
       connection.peer = peer;
-      connection.gap = Gap(facts.first_sequence);
+      connection.gap = NewGap(facts.first_sequence);
       connection.tail = Tail(facts.first_sequence);
       peers_[peer] = facts.destination;
     }
@@ -626,7 +626,7 @@ void Channel::OnSend(const msghdr* message) {
     const auto [found, is_new] = sockets_.try_emplace(sent.handshake_id);
     found->second.peer = peer;
     if (is_new) {
-      found->second.gap = Gap(sent.first_sequence);
+      found->second.gap = NewGap(sent.first_sequence);
       found->second.tail = Tail(sent.first_sequence);
     }
     peers_[peer] = sent.handshake_id;

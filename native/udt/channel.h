@@ -154,6 +154,10 @@ class Channel final : private UdpSink, private AckListener {
   void Wait();
   void Acknowledge();
   void OnSend(const msghdr* message);
+  Gap NewGap(uint32_t first) const {
+    // an acknowledgement may be under way
+    return Gap(first, 2 * limits_.max_flight_packets);
+  }
   bool HoldNak(const msghdr* message);
   void OnSequence(uint32_t socket, uint32_t sequence);
   void SendDueNaks(uint64_t now_us);

@@ -16,13 +16,17 @@ namespace xtp::udt {
 
 class Gap {
  public:
-  // Sequence number of the peer's first packet.
-  explicit Gap(uint32_t first = 0) : wanted_(first), next_(first) {}
+  // Sequence number of the peer's first packet, and how far behind wanted()
+  // libudt takes any: what is beyond was never sent, and a peer that is asked
+  // for it ends the connection.
+  explicit Gap(uint32_t first = 0, uint32_t most_ahead = kHalf)
+      : most_ahead_(most_ahead), wanted_(first), next_(first) {}
 
   // The first packet that libudt misses: what it acknowledges.
   uint32_t wanted() const { return wanted_; }
 
   void OnData(uint32_t sequence, uint64_t now_us) {
+    if (SequenceDistance(wanted_, sequence) > most_ahead_) return;
     const uint32_t ahead = SequenceDistance(next_, sequence);
     if (ahead >= kHalf) {
       Found(sequence);
@@ -111,6 +115,7 @@ class Gap {
     }
   }
 
+  uint32_t most_ahead_;
   uint32_t wanted_;
   uint32_t next_;            // after the last that came
   std::vector<Hole> holes_;  // below next_, in order

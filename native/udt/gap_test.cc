@@ -89,6 +89,16 @@ TEST(WhatLibudtDidNotTakeIsAskedForAgain) {
   CHECK(Due(&gap, kStart + 30 * kMs) == (Ranges{{11, 11}, {13, 13}}));
 }
 
+TEST(WhatIsTooFarAheadIsNotAskedFor) {
+  Gap gap(0x7ffffffe, 100);
+  gap.OnRoundTrip(10 * kMs, 0);
+  gap.OnData(0x10000000, kStart);
+  gap.OnData(99, kStart);
+  CHECK(Quiet(&gap, kStart + 3600 * 1000 * kMs));
+  gap.OnData(98, kStart);
+  CHECK(Due(&gap, kStart + 30 * kMs) == (Ranges{{0x7ffffffe, 97}}));
+}
+
 TEST(HolesAreLimited) {
   Gap gap(0);
   gap.OnRoundTrip(10 * kMs, 0);

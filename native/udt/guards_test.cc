@@ -334,6 +334,21 @@ class Path {
   std::thread thread_;
 };
 
+// A connection over a path; closed at the end.
+struct Through {
+  Through(End* dialer, End* server, const Path& path) {
+    sockets.first = dialer->Dial(path.front());
+    CHECK(Connected(sockets.first));
+    sockets.second = server->Accept();
+    CHECK(sockets.second != UDT::INVALID_SOCK);
+  }
+  ~Through() {
+    UDT::close(sockets.first);
+    UDT::close(sockets.second);
+  }
+  std::pair<int, int> sockets;  // the dialer's, the acceptor's
+};
+
 // libudt sends what is lost twice when it has heard nothing for 300 ms, and it
 // hears data all the time.
 TEST(WhatIsLostTwiceWhileDataComesIsSentAgain) {
@@ -348,10 +363,9 @@ TEST(WhatIsLostTwiceWhileDataComesIsSentAgain) {
     if (++data_packets == 5) unlucky = sequence;
     return data_packets >= 5 && sequence == unlucky && ++lost <= 2;
   });
-  const int out = dialer.Dial(path.front());
-  CHECK(Connected(out));
-  const int in = server.Accept();
-  CHECK(in != UDT::INVALID_SOCK);
+  const Through joined(&dialer, &server, path);
+  const int out = joined.sockets.first;
+  const int in = joined.sockets.second;
   int arrived = 0;
   CHECK(Within(5000, [&] {
     UDT::send(out, "x", 1, 0);
@@ -363,8 +377,6 @@ TEST(WhatIsLostTwiceWhileDataComesIsSentAgain) {
     return arrived > 20;
   }));
   CHECK(lost >= 2);
-  UDT::close(out);
-  UDT::close(in);
 }
 
 // As a full queue on the way does: the burst, and then what is sent again.
@@ -386,10 +398,9 @@ TEST(ManyThatAreLostTwiceAreAskedForTogether) {
     lost++;
     return true;
   });
-  const int out = dialer.Dial(path.front());
-  CHECK(Connected(out));
-  const int in = server.Accept();
-  CHECK(in != UDT::INVALID_SOCK);
+  const Through joined(&dialer, &server, path);
+  const int out = joined.sockets.first;
+  const int in = joined.sockets.second;
   int arrived = 0;
   // one after the other they would take a round trip and 20 ms each
   CHECK(Within(5000, [&] {
@@ -401,8 +412,6 @@ TEST(ManyThatAreLostTwiceAreAskedForTogether) {
     return arrived > kBefore + kLost;
   }));
   CHECK_EQ(lost.load(), 2 * kLost);
-  UDT::close(out);
-  UDT::close(in);
 }
 
 // Nothing comes behind it that would show the gap.
@@ -413,10 +422,9 @@ TEST(TheLastPacketIsSentAgainWhileDataComes) {
   Path path(server.channel->local(), [&](const uint8_t* data, size_t) {
     return (GetU32(data) & 0x80000000) == 0 && ++lost <= 3;
   });
-  const int out = dialer.Dial(path.front());
-  CHECK(Connected(out));
-  const int in = server.Accept();
-  CHECK(in != UDT::INVALID_SOCK);
+  const Through joined(&dialer, &server, path);
+  const int out = joined.sockets.first;
+  const int in = joined.sockets.second;
   CHECK_EQ(UDT::send(out, "x", 1, 0), 1);
   CHECK(Within(5000, [&] {
     UDT::send(in, "y", 1, 0);
@@ -425,8 +433,6 @@ TEST(TheLastPacketIsSentAgainWhileDataComes) {
     return UDT::recv(in, data, sizeof data, 0) == 1;
   }));
   CHECK(lost > 3);
-  UDT::close(out);
-  UDT::close(in);
 }
 
 // Of a peer that was restarted: it knows nothing of our connection.
