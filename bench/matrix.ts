@@ -125,11 +125,15 @@ const LONG: Plan = {
   entries: [
     ...entries('core', 3, ['quic', 'tcp-noise', 'quic-1452', 'utp']),
     // they need minutes for it
-    ...entries('core', 2, ['quinn', 'utp-raw', 'utp-native-raw', 'udt-raw'])
+    ...entries('core', 2, ['quinn', 'utp-raw', 'utp-native-raw', 'udt-raw']),
+    ...entries('streams', 1, ['quic', 'tcp-noise'])
   ],
   nativeMib: 1024,
   kills: 0,
-  networks: []
+  networks: [
+    ...['--seconds', '8', '--on', 'wan-loss'],
+    ...['--only', 'libp2p-xtp-quic,libp2p-xtp-quic-bbr,libp2p-tcp-cubic']
+  ]
 }
 
 export const PLANS = { full: FULL, quick: QUICK, levels: LEVELS_ALONE, long: LONG }
