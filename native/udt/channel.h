@@ -39,6 +39,9 @@
 
 namespace xtp::udt {
 
+// libudt's timers of a connection run in steps of 10 ms (SYN time).
+constexpr uint64_t kTimerStepUs = 10 * 1000;
+
 // What a channel noticed about one of its UDT sockets.
 struct Notice {
   enum class Kind {
@@ -158,7 +161,8 @@ class Channel final : private UdpSink, private AckListener {
     // an acknowledgement may be under way
     return Gap(first, 2 * limits_.max_flight_packets);
   }
-  bool HoldNak(const msghdr* message);
+  // Of libudt's receiving thread.
+  bool HoldNak(const msghdr* message, const Endpoint& to);
   void OnSequence(uint32_t socket, uint32_t sequence);
   void SendDueNaks(uint64_t now_us);
   void AskAgain(uint64_t now_us);
