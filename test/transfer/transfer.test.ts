@@ -40,11 +40,24 @@ for (const transport of ['utp', 'udt'] as const) {
     })
 
     after(async () => {
+      const services = [dialer, listener].map(node => transportOf(node).status())
       await dialer.stop()
       await listener.stop()
+      for (const { crashes, lastError } of services) {
+        assert.equal(crashes, 0, lastError?.message)
+      }
     })
 
-    const dial = (): Promise<Connection> => dialer.dial(listener.getMultiaddrs(), { force: true })
+    const dial = async (): Promise<Connection> => {
+      const connection = await dialer.dial(listener.getMultiaddrs(), { force: true })
+      // streams are not told why: what fails says at least "closed"
+      connection.addEventListener('close', event => {
+        if ('error' in event && event.error !== undefined) {
+          console.error(`a connection over ${transport} ended: ${event.error}`)
+        }
+      })
+      return connection
+    }
 
     it(`carries ${counts.largeTransferBytes} bytes each way, both at once, every byte checked`, async () => {
       const [up, down] = [new Pattern(1), new Pattern(2)]
