@@ -1,133 +1,121 @@
-// The jail's side of every launch: it collects the links, forks, hears from
-// stage 1, lends sockets, signals, and tells the exact end.
-#include "incarnations.h"
-
+// The jail's side of every launch: it forks, hears from stage 1, lets it into
+// its user namespace, lends sockets, signals, and tells the exact end.
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/time.h>
 #include <sys/wait.h>
-#include <unistd.h>
 
-#include "names.h"
-
-enum { LINKS = 3 };
-static const char kLinkKinds[LINKS + 1] = "cdl";
-
-enum state {
-  FREE,
-  LINKS_ONLY,  // a link was first; no start yet
-  WAITING,     // started; waits for its links
-  LAUNCHED,    // forked; stage 1 or the service runs
-};
+#include "jail.h"
 
 static struct incarnation {
-  enum state state;
-  uint32_t number;  // 0: a probe
-  struct launch launch;
-  int links[LINKS];
+  enum { FREE, WAITING, LAUNCHED } state;  // WAITING: for its links
+  uint32_t number;                         // 0: a probe
+  int level;
   int sockets[2];  // lends sockets: our end, the service's
   int status;      // our end of FD_STATUS; -1 when stage 1 is over
   int end;         // our end of FD_END
-  pid_t helper;    // L3: the fork, until it is reaped
-  pid_t main;      // our child that is service (L0, L2) or init; 0: none (yet)
-  bool main_ended;
-  pid_t service;  // 0 until it is about to exec
-  int pidfd;      // of the service
-  bool started;   // told
-  bool killed;    // on request, or at our end
+  pid_t main;      // our child: the service (L0, L2) or its init; 0: reaped
+  pid_t service;   // 0 until it is about to exec
+  int pidfd;       // of the service
+  bool started;    // told
+  bool killed;     // on request, or at our end
   int exit_status;
   struct rusage usage;
   char failure[64];  // "STEP ERRNO"
 } table[MAX_INCARNATIONS];
 
-static const struct options *options;
 static uint32_t highest;  // the greatest number ever started
-static uint32_t probes;
 
 static void drop(int *fd) {
   if (*fd >= 0) close(*fd);
   *fd = -1;
 }
 
+static bool pair(int fds[2]) {
+  return socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds) == 0;
+}
+
+// NULL: there is none, as for number 0.
 static struct incarnation *find(uint32_t number) {
-  for (int i = 0; i < MAX_INCARNATIONS; i++) {
+  for (int i = 0; i < MAX_INCARNATIONS && number != 0; i++) {
     if (table[i].state != FREE && table[i].number == number) return &table[i];
   }
   return NULL;
 }
 
-static struct incarnation *create(uint32_t number, enum state state) {
-  for (int i = 0; i < MAX_INCARNATIONS; i++) {
-    struct incarnation *it = &table[i];
-    if (it->state != FREE) continue;
-    *it = (struct incarnation){.state = state,
-                               .number = number,
-                               .links = {-1, -1, -1},
-                               .sockets = {-1, -1},
-                               .status = -1,
-                               .end = -1,
-                               .pidfd = -1};
-    return it;
-  }
-  return NULL;
-}
-
 static void release(struct incarnation *it) {
-  for (int i = 0; i < LINKS; i++) drop(&it->links[i]);
   drop(&it->sockets[0]);
   drop(&it->sockets[1]);
   drop(&it->status);
   drop(&it->end);
   drop(&it->pidfd);
-  if (it->launch.group[0] != '\0') cgroup_remove(options, it->launch.group);
   it->state = FREE;
+}
+
+// NULL with errno.
+static struct incarnation *create(uint32_t number, int level) {
+  struct incarnation *it = table;
+  while (it < table + MAX_INCARNATIONS && it->state != FREE) it++;
+  errno = ENFILE;
+  if (it == table + MAX_INCARNATIONS) return NULL;
+  *it = (struct incarnation){.state = WAITING,
+                             .number = number,
+                             .level = level,
+                             .sockets = {-1, -1},
+                             .status = -1,
+                             .end = -1,
+                             .pidfd = -1};
+  if (pair(it->sockets)) return it;
+  it->state = FREE;
+  return NULL;
 }
 
 static void fail(struct incarnation *it, const char *step, int error) {
   if (it->failure[0] != '\0') return;  // the first one is the cause
-  snprintf(it->failure, sizeof it->failure, "%s %s", step, errno_name(error));
+  snprintf(it->failure, sizeof it->failure, "%s %d", step, error);
 }
 
-static void tell_end(const struct incarnation *it) {
-  if (it->launch.probe) {
-    event("probed L%d %s", it->launch.level,
-          it->failure[0] != '\0' ? it->failure : "ok");
-  } else if (it->failure[0] != '\0') {
-    event("failed %u %s", it->number, it->failure);
+static void tell_failure(uint32_t number, int level, const char *failure) {
+  if (number == 0) {
+    event("probed L%d %s\n", level, failure);
   } else {
-    const int status = it->exit_status;
-    const struct timeval *user = &it->usage.ru_utime;
-    const struct timeval *system = &it->usage.ru_stime;
-    const long ms = (user->tv_sec + system->tv_sec) * 1000 +
-                    (user->tv_usec + system->tv_usec) / 1000;
-    event("exit %u %s %d %ld %ld", it->number,
-          WIFSIGNALED(status) ? "signal" : "code",
-          WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status),
-          it->usage.ru_maxrss, ms);
+    event("failed %u %s\n", number, failure);
   }
 }
 
 // Nothing of it is left when its end is told.
 static void finish(struct incarnation *it) {
   release(it);
-  tell_end(it);
+  if (it->number == 0 || it->failure[0] != '\0') {
+    const char *failure = it->failure[0] != '\0' ? it->failure : "ok";
+    tell_failure(it->number, it->level, failure);
+    return;
+  }
+  const int status = it->exit_status;
+  const bool signalled = WIFSIGNALED(status);
+  struct timeval cpu;
+  timeradd(&it->usage.ru_utime, &it->usage.ru_stime, &cpu);
+  event("exit %u %s %d %ld %ld\n", it->number, signalled ? "signal" : "code",
+        signalled ? WTERMSIG(status) : WEXITSTATUS(status), it->usage.ru_maxrss,
+        cpu.tv_sec * 1000 + cpu.tv_usec / 1000);
 }
 
 // --- launching ------------------------------------------------------------
 
 // In the child. Everything out of the way first, then into place: no source
 // may be where a target is.
-static void place_descriptors(const struct incarnation *it, int status, int end,
+static void place_descriptors(const struct incarnation *it, const int links[],
+                              int null, int status, int end,
                               const int lock[2]) {
-  const int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-  int at[FD_FIRST_FREE] = {
-      null,           it->links[2], it->links[2], it->links[0], it->links[1],
-      it->sockets[1], lock[0],      status,       end,          lock[1]};
+  int at[FD_FIRST_FREE] = {null,     links[2],       links[2], links[0],
+                           links[1], it->sockets[1], lock[0],  status,
+                           end,      lock[1]};
   for (int i = 0; i < FD_FIRST_FREE; i++) {
     // a probe has no links
     at[i] = fcntl(at[i] < 0 ? null : at[i], F_DUPFD_CLOEXEC, FD_FIRST_FREE);
@@ -139,31 +127,27 @@ static void place_descriptors(const struct incarnation *it, int status, int end,
   if (syscall(SYS_close_range, FD_FIRST_FREE, ~0U, 0) != 0) _exit(126);
 }
 
-static bool pair(int fds[2]) {
-  return socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds) == 0;
-}
-
-static void launch(struct incarnation *it) {
+static void launch(struct incarnation *it, int links[LINKS]) {
   int status[2] = {-1, -1}, end[2] = {-1, -1}, lock[2] = {-1, -1};
+  // Not in the child, where it could be of a mount that goes.
+  int null = open("/dev/null", O_RDWR | O_CLOEXEC);
   const int one = 1;
   pid_t pid = -1;
-  if (it->launch.level >= 4) {
-    snprintf(it->launch.group, sizeof it->launch.group,
-             it->launch.probe ? "xtp-%d-p%u" : "xtp-%d-%u", getpid(),
-             it->launch.probe ? ++probes : it->number);
-  }
-  if (pair(status) && pair(end) && pair(lock) &&
+  if (null >= 0 && pair(status) && pair(end) && pair(lock) &&
       setsockopt(status[0], SOL_SOCKET, SO_PASSCRED, &one, sizeof one) == 0) {
-    pid = fork();
+    // As fork, but into new namespaces.
+    pid = (pid_t)syscall(SYS_clone, stage1_namespaces(it->level) | SIGCHLD, 0,
+                         0, 0, 0);
   }
   const int error = errno;
   if (pid == 0) {
-    place_descriptors(it, status[1], end[1], lock);
-    stage1(options, &it->launch);
+    place_descriptors(it, links, null, status[1], end[1], lock);
+    stage1(it->level, it->number == 0);
   }
   // Our copies of the service's ends must go: their end of file is what tells
   // the parent of a crash.
-  for (int i = 0; i < LINKS; i++) drop(&it->links[i]);
+  for (int i = 0; i < LINKS; i++) drop(&links[i]);
+  drop(&null);
   drop(&it->sockets[1]);
   drop(&status[1]);
   drop(&end[1]);
@@ -172,81 +156,52 @@ static void launch(struct incarnation *it) {
   it->status = status[0];
   it->end = end[0];
   it->state = LAUNCHED;
-  if (pid < 0) {
-    fail(it, "fork", error);
-    finish(it);
-  } else if (it->launch.level >= 3) {
-    it->helper = pid;
-  } else {
-    it->main = pid;
-  }
+  it->main = pid;
+  if (pid >= 0) return;
+  fail(it, it->level >= 3 ? "namespaces" : "fork", error);
+  finish(it);
 }
 
-static void launch_if_complete(struct incarnation *it) {
-  if (it->state != WAITING) return;
-  for (int i = 0; i < LINKS; i++) {
-    if (it->links[i] < 0) return;
-  }
-  launch(it);
+bool incarnation_expects_links(uint32_t number) {
+  const struct incarnation *it = find(number);
+  return number > highest || (it != NULL && it->state == WAITING);
 }
 
-bool incarnation_take_link(uint32_t number, char kind, int fd) {
-  const char *at = kind == '\0' ? NULL : strchr(kLinkKinds, kind);
-  if (at == NULL || number == 0) return false;
-  struct incarnation *it = find(number);
-  if (it == NULL && number > highest) it = create(number, LINKS_ONLY);
-  if (it == NULL || it->state == LAUNCHED) return false;
-  int *place = &it->links[at - kLinkKinds];
-  if (*place >= 0) return false;
-  *place = fd;
-  launch_if_complete(it);
-  return true;
+void incarnations_launch(void) {
+  for (int i = 0; i < MAX_INCARNATIONS; i++) {
+    struct incarnation *it = &table[i];
+    int links[LINKS] = {-1, -1, -1};
+    if (it->state == WAITING &&
+        (it->number == 0 || links_take(it->number, links))) {
+      launch(it, links);
+    }
+  }
 }
 
 void incarnation_start(uint32_t number, int level) {
-  if (level < 0 || number <= highest) {
-    event("failed %u start %s", number, level < 0 ? "EINVAL" : "EEXIST");
-    return;
+  char failure[32];
+  struct incarnation *it = NULL;
+  errno = level < 0 ? EINVAL : EEXIST;
+  if (level >= 0 && (number == 0 || number > highest)) {
+    it = create(number, level);
+    if (number > highest) highest = number;
   }
-  highest = number;
-  // Links of lower numbers that were never started never will be.
-  for (int i = 0; i < MAX_INCARNATIONS; i++) {
-    struct incarnation *old = &table[i];
-    if (old->state == LINKS_ONLY && old->number < number) release(old);
+  if (it == NULL) {
+    snprintf(failure, sizeof failure, "start %d", errno);
+    tell_failure(number, level, failure);
   }
-  struct incarnation *it = find(number);
-  if (it == NULL) it = create(number, WAITING);
-  if (it == NULL || !pair(it->sockets)) {
-    event("failed %u start %s", number, errno_name(it ? errno : ENFILE));
-    if (it != NULL) release(it);
-    return;
-  }
-  it->state = WAITING;
-  it->launch.level = level;
-  launch_if_complete(it);
-}
-
-void incarnation_probe(int level) {
-  struct incarnation *it = create(0, LAUNCHED);
-  if (it == NULL || !pair(it->sockets)) {
-    event("probed L%d start %s", level, errno_name(it ? errno : ENFILE));
-    if (it != NULL) release(it);
-    return;
-  }
-  it->launch = (struct launch){.level = level, .probe = true};
-  launch(it);
+  links_sweep();
 }
 
 // --- while it lives -------------------------------------------------------
 
 int incarnation_give(uint32_t number, const char *id, int socket) {
-  const struct incarnation *it = number == 0 ? NULL : find(number);
-  if (it == NULL || it->sockets[0] < 0) return ESRCH;
+  const struct incarnation *it = find(number);
+  if (it == NULL) return ESRCH;
   union {
     struct cmsghdr header;
     char bytes[CMSG_SPACE(sizeof socket)];
-  } control;
-  memset(&control, 0, sizeof control);
+  } control = {.bytes = {0}};
   struct iovec text = {(void *)(uintptr_t)id, strlen(id)};
   struct msghdr message = {.msg_iov = &text,
                            .msg_iovlen = 1,
@@ -261,21 +216,21 @@ int incarnation_give(uint32_t number, const char *id, int socket) {
   return sent < 0 ? errno : 0;
 }
 
-// SIGKILL to all that is known of it. What is not known yet is killed as it
-// reports (hear), or ends with its helper.
+// Init takes its whole namespace along.
 static void kill_all(struct incarnation *it) {
   it->killed = true;
-  if (it->helper > 0) kill(it->helper, SIGKILL);
-  if (it->main > 0 && !it->main_ended) kill(it->main, SIGKILL);
+  if (it->main > 0) kill(it->main, SIGKILL);
 }
 
 void incarnation_kill(uint32_t number, int signal) {
-  struct incarnation *it = number == 0 ? NULL : find(number);
-  if (it == NULL) return;  // it may have ended meanwhile
-  if (it->state != LAUNCHED) {
-    if (it->state == WAITING) event("failed %u start ECANCELED", number);
-    if (number > highest) highest = number;
-    release(it);
+  struct incarnation *it = find(number);
+  if (it == NULL) {
+    return;  // it may have ended meanwhile
+  }
+  if (it->state == WAITING) {
+    fail(it, "start", ECANCELED);
+    finish(it);
+    links_sweep();
   } else if (!it->started || signal == SIGKILL) {
     kill_all(it);
   } else if (it->pidfd >= 0) {
@@ -283,23 +238,60 @@ void incarnation_kill(uint32_t number, int signal) {
   }
 }
 
+// False with errno.
+static bool write_file(const char *path, const char *text) {
+  const int fd = open(path, O_WRONLY | O_CLOEXEC);
+  if (fd < 0) return false;
+  const ssize_t length = (ssize_t)strlen(text);
+  const bool done = write(fd, text, (size_t)length) == length;
+  const int error = errno;
+  close(fd);
+  errno = error;
+  return done;
+}
+
+// What only somebody outside can do: the maps of the user namespace, and at L4
+// the group of which the cgroup namespace will be the root.
+static bool admit(struct incarnation *it, const char **step) {
+  const bool root = geteuid() == 0;
+  const unsigned ids[] = {root ? (unsigned)options.uid : geteuid(),
+                          root ? (unsigned)options.gid : getegid()};
+  static const char *const kFiles[] = {"setgroups", "uid_map", "gid_map"};
+  char path[PATH_MAX], text[48] = "deny";
+  for (int i = 0; i < 3; i++) {
+    *step = kFiles[i];
+    snprintf(path, sizeof path, "/proc/%d/%s", it->main, *step);
+    if (i > 0) snprintf(text, sizeof text, "%d %u 1", INSIDE_ID, ids[i - 1]);
+    if (!write_file(path, text)) return false;
+  }
+  if (it->level < 4) return true;
+  *step = "cgroup";
+  errno = EINVAL;
+  if (options.cgroup == NULL) return false;
+  snprintf(path, sizeof path, "%s%u/cgroup.procs", options.cgroup, it->number);
+  snprintf(text, sizeof text, "%d", it->main);
+  return write_file(path, text);
+}
+
 // One message of stage 1. `sender` is its pid as we see it.
 static void hear(struct incarnation *it, const char *text, pid_t sender) {
+  const char *step = "user_namespace";
   switch (text[0]) {
-    case 'I':  // init lives
-      it->main = sender;
+    case 'N':  // it is in its namespaces, and waits
+      if (!admit(it, &step) || send(it->status, "G", 1, MSG_NOSIGNAL) != 1) {
+        fail(it, step, errno);
+        kill_all(it);
+      }
       break;
     case 'C':  // everything done: it execs now
       it->service = sender;
       it->pidfd = (int)syscall(SYS_pidfd_open, sender, 0);
       break;
     case 'F':
-      if (it->failure[0] == '\0') {
-        snprintf(it->failure, sizeof it->failure, "%s", text + 1);
-      }
+      if (it->failure[0] != '\0') break;
+      snprintf(it->failure, sizeof it->failure, "%s", text + 1);
       break;
   }
-  if (it->killed) kill_all(it);
 }
 
 // False when there is no more: nothing now, or (status is -1) never.
@@ -338,11 +330,11 @@ static void settle(struct incarnation *it) {
   while (it->status >= 0 && read_status(it)) continue;
   if (it->status >= 0) return;
   const bool launched = it->service > 0 && it->failure[0] == '\0';
-  if (launched && !it->started && !it->launch.probe) {
+  if (launched && !it->started && it->number != 0) {
     it->started = true;
-    event("started %u %d", it->number, it->service);
+    event("started %u %d\n", it->number, it->service);
   }
-  if (it->helper > 0 || (it->main > 0 && !it->main_ended)) return;
+  if (it->main > 0) return;
   if (!launched) fail(it, "start", it->killed ? ECANCELED : EIO);
   // Init tells how the service ended; init's own end counts where it was
   // killed, and the service with it.
@@ -366,44 +358,31 @@ void incarnations_polled(const struct pollfd entries[MAX_INCARNATIONS]) {
   }
 }
 
-static void note_end(pid_t pid, int status, const struct rusage *usage) {
-  for (int i = 0; i < MAX_INCARNATIONS; i++) {
-    struct incarnation *it = &table[i];
-    if (it->state != LAUNCHED) continue;
-    if (it->helper == pid) it->helper = 0;
-    if (it->main == pid) {
-      it->main_ended = true;
-      it->exit_status = status;
-      it->usage = *usage;
-    }
-  }
-}
-
 void incarnations_reap(void) {
-  // What stage 1 said comes first: it names the children.
-  for (int i = 0; i < MAX_INCARNATIONS; i++) settle(&table[i]);
   int status;
   struct rusage usage;
   for (pid_t pid; (pid = wait4(-1, &status, WNOHANG, &usage)) > 0;) {
-    for (int i = 0; i < MAX_INCARNATIONS; i++) settle(&table[i]);
-    note_end(pid, status, &usage);
+    for (int i = 0; i < MAX_INCARNATIONS; i++) {
+      struct incarnation *it = &table[i];
+      if (it->state != LAUNCHED || it->main != pid) continue;
+      it->main = 0;
+      it->exit_status = status;
+      it->usage = usage;
+      settle(it);
+    }
   }
-  for (int i = 0; i < MAX_INCARNATIONS; i++) settle(&table[i]);
 }
 
 void incarnations_end(void) {
   for (int round = 0; round < 2000; round++) {
     bool any = false;
     for (int i = 0; i < MAX_INCARNATIONS; i++) {
-      if (table[i].state == LAUNCHED) {
-        any = true;
-        kill_all(&table[i]);
-      }
+      if (table[i].state != LAUNCHED) continue;
+      any = true;
+      kill_all(&table[i]);
     }
     if (!any) return;
     incarnations_reap();
     poll(NULL, 0, 1);
   }
 }
-
-void incarnations_init(const struct options *given) { options = given; }

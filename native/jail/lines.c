@@ -7,12 +7,12 @@
 #include <string.h>
 
 void lines_feed(struct line_reader *reader, const char *bytes, size_t count,
-                line_handler handle, void *context) {
+                line_handler handle) {
   for (size_t i = 0; i < count; i++) {
     const char byte = bytes[i];
     if (byte == '\n') {
       reader->bytes[reader->used] = '\0';
-      handle(reader->bad ? NULL : reader->bytes, context);
+      handle(reader->bad ? NULL : reader->bytes);
       reader->used = 0;
       reader->bad = false;
     } else if (byte < ' ' || byte > '~' || reader->used == MAX_LINE_BYTES - 1) {
@@ -59,19 +59,19 @@ int parse_level(const char *word) {
   return one_digit && strchr("0234", word[1]) != NULL ? word[1] - '0' : -1;
 }
 
-int parse_address(int family, const char *word, uint16_t port,
+int parse_address(const char *family, const char *word, uint16_t port,
                   union socket_address *address) {
   memset(address, 0, sizeof *address);
-  if (family == AF_INET) {
+  // at the same place in both families
+  address->v4.sin_port = htons(port);
+  if (strcmp(family, "udp4") == 0) {
     address->v4.sin_family = AF_INET;
-    address->v4.sin_port = htons(port);
     return inet_pton(AF_INET, word, &address->v4.sin_addr) == 1 ? 0 : EINVAL;
   }
-  address->v6.sin6_family = AF_INET6;
-  address->v6.sin6_port = htons(port);
   char literal[INET6_ADDRSTRLEN];
   const size_t length = strcspn(word, "%");
-  if (length >= sizeof literal) return EINVAL;
+  if (strcmp(family, "udp6") != 0 || length >= sizeof literal) return EINVAL;
+  address->v6.sin6_family = AF_INET6;
   memcpy(literal, word, length);
   literal[length] = '\0';
   if (inet_pton(AF_INET6, literal, &address->v6.sin6_addr) != 1) return EINVAL;

@@ -8,10 +8,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#ifdef __cplusplus
-extern "C" {
-#endif
-
 enum {
   MAX_LINE_BYTES = 512,  // with the line feed
   MAX_WORDS = 8,
@@ -26,11 +22,11 @@ struct line_reader {
 };
 
 // `line` is NULL for a line that is too long or has other bytes.
-typedef void (*line_handler)(char *line, void *context);
+typedef void (*line_handler)(char *line);
 
 // Calls `handle` for each line that `bytes` completes.
 void lines_feed(struct line_reader *reader, const char *bytes, size_t count,
-                line_handler handle, void *context);
+                line_handler handle);
 
 // Splits at single spaces, in place. The number of words; 0 where there are
 // more than MAX_WORDS, or an empty one.
@@ -52,13 +48,10 @@ union socket_address {
   struct sockaddr_in6 v6;
 };
 
-// An IP literal of `family` and a port; IPv6 with a zone's name or number
-// behind '%'. 0, EINVAL, or ENODEV for a zone that is not there.
-int parse_address(int family, const char *word, uint16_t port,
+// "udp4" or "udp6", an IP literal of that family, and a port; IPv6 with a
+// zone's name or number behind '%'. 0, EINVAL, or ENODEV for a zone that is not
+// there.
+int parse_address(const char *family, const char *word, uint16_t port,
                   union socket_address *address);
-
-#ifdef __cplusplus
-}
-#endif
 
 #endif  // XTP_JAIL_LINES_H_

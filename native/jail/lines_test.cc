@@ -1,4 +1,6 @@
+extern "C" {
 #include "lines.h"
+}
 
 #include <cerrno>
 #include <string>
@@ -9,20 +11,19 @@
 namespace xtp {
 namespace {
 
-void Note(char* line, void* context) {
-  static_cast<std::vector<std::string>*>(context)->push_back(
-      line == nullptr ? "<bad>" : line);
-}
+std::vector<std::string> noted;
+
+void Note(char* line) { noted.push_back(line == nullptr ? "<bad>" : line); }
 
 // Fed in pieces of `step` bytes.
 std::vector<std::string> Lines(const std::string& bytes, size_t step = 1000) {
-  std::vector<std::string> lines;
+  noted.clear();
   line_reader reader = {};
   for (size_t i = 0; i < bytes.size(); i += step) {
     const std::string part = bytes.substr(i, step);
-    lines_feed(&reader, part.data(), part.size(), Note, &lines);
+    lines_feed(&reader, part.data(), part.size(), Note);
   }
-  return lines;
+  return noted;
 }
 
 int Words(const std::string& line) {
@@ -102,42 +103,42 @@ TEST(Levels) {
 
 TEST(Addresses) {
   socket_address address;
-  CHECK_EQ(parse_address(AF_INET, "192.0.2.1", 4001, &address), 0);
+  CHECK_EQ(parse_address("udp4", "192.0.2.1", 4001, &address), 0);
   CHECK_EQ(address.v4.sin_port, htons(4001));
   CHECK_EQ(address.v4.sin_addr.s_addr, htonl(0xc0000201));
-  CHECK_EQ(parse_address(AF_INET6, "fe80::1%7", 1, &address), 0);
+  CHECK_EQ(parse_address("udp6", "fe80::1%7", 1, &address), 0);
   CHECK_EQ(address.v6.sin6_scope_id, 7u);
-  CHECK_EQ(parse_address(AF_INET6, "fe80::1%lo", 1, &address), 0);
+  CHECK_EQ(parse_address("udp6", "fe80::1%lo", 1, &address), 0);
   CHECK(address.v6.sin6_scope_id != 0);
-  CHECK_EQ(parse_address(AF_INET6, "fe80::1%none-such", 1, &address), ENODEV);
+  CHECK_EQ(parse_address("udp6", "fe80::1%none-such", 1, &address), ENODEV);
   for (const char* wrong : {"", "::1", "1.2.3", "1.2.3.4.5", "01.2.3.4",
                             "1.2.3.4%1", "localhost"}) {
-    CHECK_EQ(parse_address(AF_INET, wrong, 1, &address), EINVAL);
+    CHECK_EQ(parse_address("udp4", wrong, 1, &address), EINVAL);
   }
   for (const char* wrong : {"", "%", "::1%", "::1%0", "1.2.3.4",
                             ":::", "::1%an-interface-name-that-is-too-long"}) {
-    CHECK(parse_address(AF_INET6, wrong, 1, &address) != 0);
+    CHECK(parse_address("udp6", wrong, 1, &address) != 0);
   }
+  CHECK_EQ(parse_address("udp5", "::1", 1, &address), EINVAL);
   const std::string endless = std::string(500, ':');
-  CHECK_EQ(parse_address(AF_INET6, endless.c_str(), 1, &address), EINVAL);
+  CHECK_EQ(parse_address("udp6", endless.c_str(), 1, &address), EINVAL);
 }
 
 TEST(RandomBytesNeverPassTheirBounds) {
   test::Random random(7);
   line_reader reader = {};
-  std::vector<std::string> lines;
   for (int i = 0; i < 100000; i++) {
     char bytes[64];
     for (char& byte : bytes) {
       byte = random.OneIn(40) ? '\n' : static_cast<char>(random.Below(130));
     }
-    lines_feed(&reader, bytes, random.Below(sizeof bytes), Note, &lines);
+    lines_feed(&reader, bytes, random.Below(sizeof bytes), Note);
     CHECK(reader.used < MAX_LINE_BYTES);
-    for (const auto& line : lines) {
+    for (const auto& line : noted) {
       CHECK(line.size() < MAX_LINE_BYTES);
       CHECK(Words(line) <= MAX_WORDS);
     }
-    lines.clear();
+    noted.clear();
   }
 }
 

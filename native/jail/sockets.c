@@ -1,10 +1,6 @@
 // The kept UDP sockets (spec/xtp-jail.md, section Kept sockets).
-#include "sockets.h"
-
 #include <errno.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include "jail.h"
 
@@ -20,60 +16,50 @@ static struct kept *find(const char *id) {
   return NULL;
 }
 
-// As much as asked for: FORCE passes the system's limit and is root's.
-static void set_buffer(int fd, int force, int plain, int bytes) {
-  if (bytes == 0) return;
-  if (setsockopt(fd, SOL_SOCKET, force, &bytes, sizeof bytes) != 0) {
-    setsockopt(fd, SOL_SOCKET, plain, &bytes, sizeof bytes);
-  }
-}
-
-// The kernel doubles what it is asked for, to have room for its bookkeeping,
-// and tells the doubled number.
-static int granted(int fd, int option) {
-  int bytes = 0;
+// As much as asked for: FORCE passes the system's limit and is root's. The
+// kernel doubles it, to have room for its bookkeeping, and tells that number.
+static int set_buffer(int fd, int force, int plain, int bytes) {
   socklen_t size = sizeof bytes;
-  getsockopt(fd, SOL_SOCKET, option, &bytes, &size);
-  return bytes / 2;
+  if (bytes != 0 && setsockopt(fd, SOL_SOCKET, force, &bytes, size) != 0) {
+    setsockopt(fd, SOL_SOCKET, plain, &bytes, size);
+  }
+  return getsockopt(fd, SOL_SOCKET, plain, &bytes, &size) == 0 ? bytes / 2 : 0;
 }
 
-static int fail(int fd) {
-  const int error = errno;
-  close(fd);
-  return error;
+static bool set_up(int fd, union socket_address *address,
+                   struct buffers *buffers) {
+  const int one = 1;
+  const bool v6 = address->any.sa_family == AF_INET6;
+  socklen_t size = v6 ? sizeof address->v6 : sizeof address->v4;
+  if (v6 && setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof one) != 0) {
+    return false;
+  }
+  buffers->receive =
+      set_buffer(fd, SO_RCVBUFFORCE, SO_RCVBUF, buffers->receive);
+  buffers->send = set_buffer(fd, SO_SNDBUFFORCE, SO_SNDBUF, buffers->send);
+  return bind(fd, &address->any, size) == 0 &&
+         getsockname(fd, &address->any, &size) == 0;
 }
 
-int sockets_bind(const struct bind_request *request,
-                 struct bind_result *result) {
-  if (find(request->id) != NULL) return EEXIST;
+int socket_bind(const char *id, union socket_address *address,
+                struct buffers *buffers) {
+  if (find(id) != NULL) return EEXIST;
   struct kept *place = find("");
   if (place == NULL) return ENFILE;
-  const int fd =
-      socket(request->family, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+  const int fd = socket(address->any.sa_family,
+                        SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
   if (fd < 0) return errno;
-  const int one = 1;
-  const bool v6 = request->family == AF_INET6;
-  if (v6 && setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof one) != 0) {
-    return fail(fd);
+  if (!set_up(fd, address, buffers)) {
+    const int error = errno;
+    close(fd);
+    return error;
   }
-  set_buffer(fd, SO_RCVBUFFORCE, SO_RCVBUF, request->receive_bytes);
-  set_buffer(fd, SO_SNDBUFFORCE, SO_SNDBUF, request->send_bytes);
-  if (bind(fd, &request->address.any,
-           v6 ? sizeof request->address.v6 : sizeof request->address.v4) != 0) {
-    return fail(fd);
-  }
-  union socket_address bound;
-  socklen_t size = sizeof bound;
-  if (getsockname(fd, &bound.any, &size) != 0) return fail(fd);
-  result->port = ntohs(v6 ? bound.v6.sin6_port : bound.v4.sin_port);
-  result->receive_bytes = granted(fd, SO_RCVBUF);
-  result->send_bytes = granted(fd, SO_SNDBUF);
-  strcpy(place->id, request->id);  // is_id holds
+  strcpy(place->id, id);  // is_id holds
   place->fd = fd;
   return 0;
 }
 
-int sockets_close(const char *id) {
+int socket_close(const char *id) {
   struct kept *socket = find(id);
   if (socket == NULL) return ENOENT;
   close(socket->fd);
@@ -81,7 +67,7 @@ int sockets_close(const char *id) {
   return 0;
 }
 
-int sockets_find(const char *id) {
+int socket_find(const char *id) {
   const struct kept *socket = find(id);
   return socket == NULL ? -1 : socket->fd;
 }

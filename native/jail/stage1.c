@@ -2,42 +2,28 @@
 // the init of its pid namespace. One thread; every failure is reported to the
 // jail by name, and nothing is weakened.
 //
-// At L3 three processes take part. The helper (the fork) creates the
-// namespaces with a clone whose child is the jail's own child (CLONE_PARENT),
-// writes the user map, and is gone. That child is init: it builds the file
-// tree, forks the service, answers the lock request, and reports how the
-// service ended. Root builds the tree in the helper already, where it can read
-// what root can; the mounts are locked in the namespaces below, but may be left
-// by pivot_root. Root itself is not mapped: init and service are --user from
-// the first step.
+// At L3 the jail's child is init: it builds the file tree, forks the service,
+// answers the lock request, and reports how the service ended. Root builds the
+// tree before it enters the user namespace, where it can read what root can;
+// mounts from before are locked in there, but may be left by pivot_root. Root
+// itself is not mapped: init and service are --uid from then on.
 #include <errno.h>
-#include <fcntl.h>
 #include <grp.h>
 #include <linux/capability.h>
-#include <poll.h>
 #include <sched.h>
 #include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
-#include <unistd.h>
 
 #include "jail.h"
-#include "names.h"
 
-// The only user and group inside the user namespace.
-enum { INSIDE_ID = 65533 };
-
-_Noreturn void stage1_fail(const char *step) {
+void must(bool done, const char *step) {
   char text[64];
-  const int length =
-      snprintf(text, sizeof text, "F%s %s", step, errno_name(errno));
+  if (done) return;
+  const int length = snprintf(text, sizeof text, "F%s %d", step, errno);
   send(FD_STATUS, text, (size_t)length, MSG_NOSIGNAL);
   _exit(126);
 }
@@ -51,9 +37,7 @@ static void tell(char what) {
 // To be called after every change of uid, which disarms it. The jail may have
 // died before: then the other end of `link` is closed.
 static void die_with_the_jail(int link) {
-  if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) != 0) {
-    stage1_fail("pdeathsig");
-  }
+  must(prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) == 0, "pdeathsig");
   struct pollfd other = {link, 0, 0};
   if (poll(&other, 1, 0) != 0) _exit(1);
 }
@@ -67,103 +51,72 @@ static void drop_bounding_set(void) {
 static void drop_capabilities(void) {
   struct __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
   struct __user_cap_data_struct none[2] = {{0, 0, 0}, {0, 0, 0}};
-  if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) != 0 ||
-      syscall(SYS_capset, &header, none) != 0) {
-    stage1_fail("capset");
-  }
-  if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) {
-    stage1_fail("no_new_privs");
-  }
+  must(prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) == 0 &&
+           syscall(SYS_capset, &header, none) == 0,
+       "capset");
+  must(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0, "no_new_privs");
 }
 
 static void become(uid_t uid, gid_t gid) {
-  if (setresgid(gid, gid, gid) != 0) stage1_fail("setgid");
-  if (setresuid(uid, uid, uid) != 0) stage1_fail("setuid");
-}
-
-static void drop_groups(void) {
-  if (setgroups(0, NULL) != 0) stage1_fail("setgroups");
+  must(setresgid(gid, gid, gid) == 0, "setgid");
+  must(setresuid(uid, uid, uid) == 0, "setuid");
 }
 
 // Both limits; never above what the jail itself has.
-static void limit(int resource, uint64_t value, const char *step) {
+static void limit(int resource, uint64_t value) {
   struct rlimit now;
-  if (getrlimit(resource, &now) != 0) stage1_fail(step);
-  const rlim_t to = value < now.rlim_max ? (rlim_t)value : now.rlim_max;
-  const struct rlimit both = {to, to};
-  if (setrlimit(resource, &both) != 0) stage1_fail(step);
+  must(getrlimit(resource, &now) == 0, "rlimit");
+  if (value < now.rlim_max) now.rlim_max = (rlim_t)value;
+  now.rlim_cur = now.rlim_max;
+  must(setrlimit(resource, &now) == 0, "rlimit");
 }
 
-static void set_limits(const struct options *options) {
-  limit(RLIMIT_CORE, 0, "rlimit_core");
-  limit(RLIMIT_NOFILE, options->nofile, "rlimit_nofile");
-  if (options->data_bytes != 0) {
-    limit(RLIMIT_DATA, options->data_bytes, "rlimit_data");
-  }
-}
-
-static _Noreturn void finish_probe(const struct options *options, int level) {
+static _Noreturn void finish_probe(int level) {
   // No exec, but the tree has to have the program.
-  if (access(options->command[0], X_OK) != 0) stage1_fail("execve");
+  must(access(options.command[0], X_OK) == 0, "execve");
   char answer = 'E';
-  if (level >= 3 && (send(FD_LOCK, "L", 1, MSG_NOSIGNAL) != 1 ||
-                     recv(FD_LOCK, &answer, 1, 0) != 1 || answer != 'K')) {
-    stage1_fail("lock");
-  }
+  must(level < 3 || (send(FD_LOCK, "L", 1, MSG_NOSIGNAL) == 1 &&
+                     recv(FD_LOCK, &answer, 1, 0) == 1 && answer == 'K'),
+       "lock");
   tell('C');
   _exit(0);
 }
 
-static _Noreturn void exec_service(const struct options *options,
-                                   const struct launch *launch) {
-  if (setpgid(0, 0) != 0) stage1_fail("setpgid");
-  if (launch->level > 0) {
-    set_limits(options);
+static _Noreturn void exec_service(int level, bool probe) {
+  must(setpgid(0, 0) == 0, "setpgid");
+  if (level > 0) {
+    limit(RLIMIT_CORE, 0);
+    limit(RLIMIT_NOFILE, options.nofile);
+    if (options.data_bytes != 0) limit(RLIMIT_DATA, options.data_bytes);
     drop_bounding_set();
     drop_capabilities();
-    landlock_restrict(options);
+    landlock_restrict();
     prefilter_install();
   }
-  if (launch->probe) finish_probe(options, launch->level);
+  if (probe) finish_probe(level);
   sigset_t none;
   sigemptyset(&none);
   sigprocmask(SIG_SETMASK, &none, NULL);
   signal(SIGPIPE, SIG_DFL);
   tell('C');
-  execve(options->command[0], options->command, environ);
-  stage1_fail("execve");
+  must(execve(options.command[0], options.command, environ) == 0, "execve");
+  _exit(126);
 }
 
 // --- L3: namespaces -------------------------------------------------------
 
-static void write_map(int proc, pid_t pid, const char *file, const char *text) {
-  char path[48];
-  snprintf(path, sizeof path, "%d/%s", pid, file);
-  const int fd = openat(proc, path, O_WRONLY | O_CLOEXEC);
-  const ssize_t length = (ssize_t)strlen(text);
-  if (fd < 0 || write(fd, text, (size_t)length) != length) stage1_fail(file);
-  close(fd);
-}
-
-static void write_maps(int proc, pid_t pid, uid_t uid, gid_t gid) {
-  char map[48];
-  write_map(proc, pid, "setgroups", "deny");
-  snprintf(map, sizeof map, "%d %u 1", INSIDE_ID, uid);
-  write_map(proc, pid, "uid_map", map);
-  snprintf(map, sizeof map, "%d %u 1", INSIDE_ID, gid);
-  write_map(proc, pid, "gid_map", map);
+int stage1_namespaces(int level) {
+  if (level < 3) return 0;
+  const int user = geteuid() == 0 ? 0 : CLONE_NEWUSER;  // root does it later
+  return user | CLONE_NEWNET | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC |
+         CLONE_NEWUTS;
 }
 
 // Init must not hold the links: the parent would not see their end of file
 // when the service dies.
 static void release_links(void) {
-  for (int fd = 0; fd <= FD_STATUS; fd++) {
-    if (fd > FD_LOG) {
-      close(fd);
-    } else if (fd > 0) {
-      dup2(0, fd);
-    }
-  }
+  for (int fd = 1; fd <= FD_LOG; fd++) dup2(0, fd);
+  for (int fd = FD_CONTROL; fd <= FD_STATUS; fd++) close(fd);
 }
 
 // Answers one lock request, or sees the service end before.
@@ -195,76 +148,48 @@ static _Noreturn void run_init(pid_t service) {
   _exit(0);
 }
 
-static _Noreturn void inside(const struct options *options,
-                             const struct launch *launch, bool tree_built) {
-  become(INSIDE_ID, INSIDE_ID);
-  die_with_the_jail(FD_END);
-  tell('I');
-  if (!tree_built) tree_build(options);
-  tree_add_empty();
-  if (sethostname("xtp", 3) != 0) stage1_fail("sethostname");
-  const pid_t service = fork();
-  if (service < 0) stage1_fail("fork");
-  if (service > 0) run_init(service);
-  close(FD_LOCK_PEER);
-  close(FD_END);
-  die_with_the_jail(FD_STATUS);
-  exec_service(options, launch);
-}
-
-static _Noreturn void enter_namespaces(const struct options *options,
-                                       const struct launch *launch) {
-  const bool root = geteuid() == 0;
-  const int proc = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
-  if (proc < 0) stage1_fail("proc");
+// Returns in the service's process.
+static void enter_namespaces(bool root) {
+  must(sethostname("xtp", 3) == 0, "sethostname");
   if (root) {
-    drop_groups();
-    if (unshare(CLONE_NEWNS) != 0) stage1_fail("unshare_mount");
-    tree_build(options);
+    must(setgroups(0, NULL) == 0, "setgroups");
+    tree_build();
+    must(unshare(CLONE_NEWUSER | CLONE_NEWNS) == 0, "namespaces");
   }
-  int mapped[2];
-  if (pipe2(mapped, O_CLOEXEC) != 0) stage1_fail("pipe");
   // Of a process that is not dumpable the maps belong to root.
   prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);
-  const pid_t init = (pid_t)syscall(
-      SYS_clone,
-      CLONE_PARENT | CLONE_NEWUSER | CLONE_NEWNET | CLONE_NEWNS | CLONE_NEWPID |
-          CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP | SIGCHLD,
-      0, 0, 0, 0);
-  if (init < 0) stage1_fail("namespaces");
-  char go = 1;
-  if (init > 0) {
-    write_maps(proc, init, root ? options->uid : geteuid(),
-               root ? options->gid : getegid());
-    if (write(mapped[1], &go, 1) != 1) stage1_fail("pipe");
-    _exit(0);
-  }
-  close(proc);
-  close(mapped[1]);
-  if (read(mapped[0], &go, 1) != 1) _exit(1);  // the helper told why
-  close(mapped[0]);
-  inside(options, launch, root);
+  char go;
+  tell('N');
+  if (recv(FD_STATUS, &go, 1, 0) != 1) _exit(1);
+  must(unshare(CLONE_NEWCGROUP) == 0, "namespaces");
+  become(INSIDE_ID, INSIDE_ID);
+  die_with_the_jail(FD_END);
+  if (!root) tree_build();
+  tree_add_empty();
+  const pid_t service = fork();
+  must(service >= 0, "fork");
+  if (service > 0) run_init(service);
+  die_with_the_jail(FD_STATUS);
 }
 
-_Noreturn void stage1(const struct options *options,
-                      const struct launch *launch) {
+_Noreturn void stage1(int level, bool probe) {
   const bool root = geteuid() == 0;
   die_with_the_jail(FD_STATUS);
-  if (chdir("/") != 0) stage1_fail("chdir");
-  if (launch->level >= 2 && root && !options->has_user) {
-    errno = EINVAL;
-    stage1_fail("user");
+  must(chdir("/") == 0, "chdir");
+  errno = EINVAL;
+  must(level < 2 || !root || options.uid != 0, "user");
+  if (level >= 3) {
+    enter_namespaces(root);
+  } else {
+    close(FD_LOCK);
+    if (level >= 2 && root) {
+      drop_bounding_set();
+      must(setgroups(0, NULL) == 0, "setgroups");
+      become((uid_t)options.uid, (gid_t)options.gid);
+      die_with_the_jail(FD_STATUS);
+    }
   }
-  if (launch->level >= 4) cgroup_join(options, launch->group);
-  if (launch->level >= 3) enter_namespaces(options, launch);
-  close(FD_LOCK);
   close(FD_LOCK_PEER);
   close(FD_END);
-  if (launch->level >= 2 && root) {
-    drop_bounding_set();
-    drop_groups();
-    become(options->uid, options->gid);
-    die_with_the_jail(FD_STATUS);
-  }
-  exec_service(options, launch);
+  exec_service(level, probe);
 }

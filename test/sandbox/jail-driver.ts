@@ -6,6 +6,7 @@ import fs from 'node:fs'
 import net from 'node:net'
 import os from 'node:os'
 import path from 'node:path'
+import { errnoName } from '../../src/xtp/runner/jail-lines.ts'
 
 const ROOT = path.resolve(import.meta.dirname, '../..')
 const JAIL = `src/xtp/prebuilds/${process.platform}-${process.arch}/xtp-jail`
@@ -78,12 +79,22 @@ export function tag(kind: string, number: number): Buffer {
 
 /** The option that a jail needs from L2 where root runs it. */
 export function userOption(uid?: number): string[] {
-  return process.getuid?.() === 0 && uid === undefined ? ['--user', `${NOBODY}:${NOBODY}`] : []
+  return process.getuid?.() === 0 && uid === undefined
+    ? ['--uid', `${NOBODY}`, '--gid', `${NOBODY}`]
+    : []
+}
+
+/** An event as it came, the number of its error as a name. */
+function named(line: string): string {
+  return line.replace(
+    /^((?:error|failed|probed|fatal) .*) (\d+)$/,
+    (_, words, number) => `${words} ${errnoName(Number(number))}`
+  )
 }
 
 export class JailDriver {
   readonly process: ChildProcess
-  /** Everything it said, in order. */
+  /** Everything it said, in order; errors by name. */
   readonly events: string[] = []
   stderr = ''
   readonly ended: Promise<[number | null, string | null]>
@@ -116,7 +127,7 @@ export class JailDriver {
     this.process.stdout?.setEncoding('latin1').on('data', (text: string) => {
       const lines = (this.#rest + text).split('\n')
       this.#rest = lines.pop() ?? ''
-      this.events.push(...lines)
+      this.events.push(...lines.map(named))
       this.#wake()
     })
     this.process.stderr?.setEncoding('utf8').on('data', (text: string) => {

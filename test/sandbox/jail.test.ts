@@ -72,7 +72,7 @@ describe('the first event', () => {
   it('tells version, pid, socket, Landlock and user', async () => {
     const jail = open()
     const words = (await jail.hello).split(' ')
-    assert.deepEqual(words.slice(0, 3), ['hello', '1', String(jail.pid)])
+    assert.deepEqual(words.slice(0, 3), ['hello', '2', String(jail.pid)])
     assert.match(words[3] as string, /^[0-9a-f]{5}$/)
     assert.match(words[4] as string, /^landlock=\d+$/)
     assert.equal(words[5], `uid=${process.getuid?.()}`)
@@ -92,9 +92,11 @@ describe('options', () => {
     ['number with a sign', ['--nofile', '+9', '--', '/bin/true']],
     ['number 0', ['--data-bytes', '0', '--', '/bin/true']],
     ['number too large', ['--nofile', '9223372036854775808', '--', '/bin/true']],
-    ['root as user', ['--user', '0:0', '--', '/bin/true']],
-    ['user without group', ['--user', '7', '--', '/bin/true']],
-    ['cpu without period', ['--cpu-max', '1000', '--', '/bin/true']],
+    ['root as user', ['--uid', '0', '--gid', '0', '--', '/bin/true']],
+    ['user without group', ['--uid', '7', '--', '/bin/true']],
+    ['group without user', ['--gid', '7', '--', '/bin/true']],
+    ['user that means no change', ['--uid', '4294967295', '--gid', '7', '--', '/bin/true']],
+    ['relative group', ['--cgroup', 'x', '--', '/bin/true']],
     ['65 paths', [...Array.from({ length: 65 }, () => ['--ro', '/x']).flat(), '--', '/bin/true']]
   ]
   for (const [what, args] of wrong) {
@@ -589,13 +591,15 @@ describe('links', () => {
     assert.deepEqual(await once(other, 'exit'), [7, null])
   })
 
-  it('are eight without a tag at most', async () => {
+  it('are 32 that wait at most', async () => {
     const jail = open()
-    const silent = await Promise.all(Array.from({ length: 8 }, () => jail.connect()))
+    const silent = await Promise.all(Array.from({ length: 32 }, () => jail.connect()))
     await jail.connect()
     await jail.expect(/^refused full$/)
-    silent[0]?.destroy()
-    await jail.expect(/^refused closed$/)
+    for (const link of silent.slice(2, 4)) {
+      link.destroy()
+      await jail.expect(/^refused closed$/)
+    }
     silent[1]?.write(tag('c', 1))
     await jail.link('d', 1)
     jail.send('start 1 L0')
@@ -688,93 +692,61 @@ describe('what a level needs', () => {
     assert.equal(await echo(service.data, 'still here'), 'still here')
   })
 
-  it('L4 without a folder fails, and in a folder that is no cgroup too', async () => {
+  it('L4 without a group fails, and with one that is no cgroup too', async t => {
     const jail = open()
+    if ((await jail.ask('probe L3', /^probed /)) !== 'probed L3 ok') {
+      return cannotRun(t, 'needs L3')
+    }
     await jail.ask('probe L4', /^probed L4 cgroup EINVAL$/)
     const folder = fs.mkdtempSync(path.join(stage, 'no-cgroup-'))
-    const other = open({ args: ['--cgroup', folder, '--memory-max', '100000000'] })
-    await other.ask('probe L4', /^probed L4 cgroup_memory ENOENT$/)
-    await assert.rejects(other.start(1, 'L4'), /failed 1 cgroup_memory ENOENT/)
-    assert.deepEqual(fs.readdirSync(folder), [], 'the group is removed')
+    const other = open({ args: ['--cgroup', `${folder}/g-`] })
+    await other.ask('probe L4', /^probed L4 cgroup ENOENT$/)
+    fs.mkdirSync(`${folder}/g-1`)
+    await assert.rejects(other.start(1, 'L4'), /failed 1 cgroup ENOENT/)
+    assert.deepEqual(fs.readdirSync(`${folder}/g-1`), [], 'nothing is made')
   })
 
-  it('empty groups of dead jails are swept, and those of live ones stay', () => {
-    const folder = fs.mkdtempSync(path.join(stage, 'sweep-'))
-    const gone = spawnSync('/bin/true').pid
-    for (const name of [
-      `xtp-${gone}-1`,
-      `xtp-${gone}-p2`,
-      `xtp-${process.pid}-1`,
-      'xtp-x-1',
-      'xtp-',
-      'other'
-    ]) {
-      fs.mkdirSync(path.join(folder, name))
-    }
-    fs.mkdirSync(path.join(folder, `xtp-${gone}-3/full`), { recursive: true })
-    spawnSync(JAIL_PROGRAM, ['--cgroup', folder, '--', '/bin/true'], { input: '' })
-    assert.deepEqual(
-      fs.readdirSync(folder).sort(),
-      ['other', 'xtp-', `xtp-${gone}-3`, `xtp-${process.pid}-1`, 'xtp-x-1'].sort()
-    )
-  })
-
-  it('L4 puts the service into a group of its own, with its limits, and removes it', async t => {
+  it('L4 puts the service into its group, which is the root of what it sees', async t => {
     const folder = cgroupFolder()
     if (folder === undefined) {
       return cannotRunHere(t, 'no cgroup v2 folder in which this user may make groups')
     }
-    const args = ['--cgroup', folder.path]
-    if (folder.limits) {
-      args.push('--memory-max', '500000000', '--pids-max', '64', '--cpu-max', '50000 100000')
-    } else {
-      t.diagnostic('no controllers: the limits are not tested')
+    const prefix = path.join(folder, `xtp-test-${process.pid}-`)
+    const groups = [`${prefix}0`, `${prefix}1`]
+    for (const group of groups) {
+      fs.mkdirSync(group)
     }
-    const jail = open({ args })
-    await jail.ask('probe L4', /^probed L4 ok$/)
-    const { pid } = await jail.startEcho(1, 'L4')
-    const group = path.join(folder.path, `xtp-${jail.pid}-1`)
-    assert.ok(
-      fs.readFileSync(path.join(group, 'cgroup.procs'), 'utf8').split('\n').includes(String(pid))
-    )
-    if (folder.limits) {
-      const limit = (file: string) => fs.readFileSync(path.join(group, file), 'utf8').trim()
-      assert.equal(limit('pids.max'), '64')
-      assert.equal(limit('cpu.max'), '50000 100000')
-      assert.ok(Math.abs(Number(limit('memory.max')) - 500_000_000) < 4096)
-    } else {
-      const more = open({ args: [...args, '--memory-max', '500000000'] })
-      await more.ask('probe L4', /^probed L4 cgroup_memory E[A-Z]+$/)
+    try {
+      const jail = open({ args: ['--cgroup', prefix] })
+      await jail.ask('probe L4', /^probed L4 ok$/)
+      const { pid } = await jail.startEcho(1, 'L4')
+      const members = fs.readFileSync(`${prefix}1/cgroup.procs`, 'utf8').split('\n')
+      assert.ok(members.includes(String(pid)))
+      const own = fs.readFileSync(`/proc/${jail.pid}/cgroup`, 'utf8')
+      assert.notEqual(fs.readFileSync(`/proc/${pid}/cgroup`, 'utf8'), own)
+      jail.send('kill 1 9')
+      assert.equal(await jail.exitOf(1), 'signal 9')
+    } finally {
+      for (const group of groups) {
+        fs.rmdirSync(group)
+      }
     }
-    jail.send('kill 1 9')
-    assert.equal(await jail.exitOf(1), 'signal 9')
-    assert.deepEqual(
-      fs.readdirSync(folder.path).filter(name => name.startsWith(`xtp-${jail.pid}-`)),
-      []
-    )
   })
 })
 
-/** A cgroup v2 folder in which groups can be made, and whether they have limits. */
-function cgroupFolder(): { path: string; limits: boolean } | undefined {
+/** A cgroup v2 folder in which groups can be made. */
+function cgroupFolder(): string | undefined {
   const given = process.env.XTP_TEST_CGROUP
   const mounts = fs
     .readFileSync('/proc/mounts', 'utf8')
     .split('\n')
     .map(line => line.split(' '))
   const folder = given ?? mounts.find(fields => fields[2] === 'cgroup2')?.[1]
-  if (folder === undefined) {
-    return undefined
-  }
   try {
-    fs.accessSync(path.join(folder, 'cgroup.procs'), fs.constants.W_OK)
+    fs.accessSync(path.join(folder ?? '', 'cgroup.procs'), fs.constants.W_OK)
+    return folder
   } catch {
     return undefined
-  }
-  const controllers = fs.readFileSync(path.join(folder, 'cgroup.controllers'), 'utf8').split(/\s+/)
-  return {
-    path: folder,
-    limits: ['memory', 'pids', 'cpu'].every(name => controllers.includes(name))
   }
 }
 
@@ -806,7 +778,7 @@ describe('every supported node', () => {
 })
 
 describe('ends', () => {
-  it('EOF on stdin, and SIGTERM: every service is killed, exit code 0', async () => {
+  it('EOF on stdin, and SIGTERM: every service is killed', async () => {
     for (const signal of [undefined, 'SIGTERM'] as const) {
       const jail = open()
       const { pid } = await jail.startEcho(1, 'L2')
@@ -816,8 +788,9 @@ describe('ends', () => {
       } else {
         jail.process.kill(signal)
       }
-      assert.deepEqual(await jail.ended, [0, null])
-      assert.equal(isAlive(pid), false)
+      assert.deepEqual(await jail.ended, signal === undefined ? [0, null] : [null, signal])
+      // by the kernel, where the jail had no time
+      await until('the service is gone', () => !isAlive(pid))
     }
   })
 

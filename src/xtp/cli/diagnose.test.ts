@@ -83,7 +83,7 @@ describe('user namespaces', () => {
   test('that a container forbids are no matter of sysctl', () => {
     const found = check(machines.container, 'user-namespaces')
     assert.equal(found.state, 'missing')
-    assert.match(found.value, /unshare_mount EPERM/)
+    assert.match(found.value, /mount_private EPERM/)
     assert.match(found.remedy ?? '', /seccomp/)
     assert.doesNotMatch(found.remedy ?? '', /sysctl/)
     assert.equal(diagnose(machines.container).sandbox.level, 'L2')

@@ -5,6 +5,7 @@ import { cleanEnvironment } from './clean-environment.ts'
 import { JailProcess } from './jail-process.ts'
 import { readablePaths } from './readable-paths.ts'
 import type { ProcessLimits } from './runner.ts'
+import { ServiceGroups, sweepGroups } from './service-groups.ts'
 
 /** Who a service of root's becomes. */
 export interface SandboxUser {
@@ -40,8 +41,9 @@ const DEFAULT_UDP_BUFFER_BYTES = 4 << 20
 
 /** V8 reserves address space that it does not use; with too little of it, it does not even start. */
 const RESERVED_BYTES = 2 ** 30
-/** cpu.max counts in shares of this. */
-const CPU_PERIOD_US = 100_000
+
+/** 0: none. */
+const NO_LIMITS: ProcessLimits = { memoryBytes: 0, openFiles: 0, processes: 0, cpu: 0 }
 
 /** Node reads the system's OpenSSL configuration otherwise, which a service cannot. */
 const SERVICE_ENVIRONMENT = { OPENSSL_CONF: '/dev/null' }
@@ -114,34 +116,38 @@ export class JailHost {
   async #open(serviceEntry: string): Promise<JailProcess> {
     const { file, execArgv = [], env = {}, readable } = this.#init
     const paths = await readablePaths(this.execPath, serviceEntry, readable)
+    const groups = this.#groups()
     this.#current = await JailProcess.start({
       file,
-      options: [...paths.flatMap(name => ['--ro', name]), ...this.#options()],
+      options: [...paths.flatMap(name => ['--ro', name]), ...this.#options(groups)],
       command: [this.execPath, ...execArgv, serviceEntry],
       env: cleanEnvironment({ ...SERVICE_ENVIRONMENT, ...env }),
-      onNote: line => this.#onNote(line)
+      onNote: line => this.#onNote(line),
+      ...(groups !== undefined && { groups })
     })
     return this.#current
   }
 
-  #options(): string[] {
-    const { user, cgroup, limits } = this.#init
-    const { memoryBytes = 0, openFiles = 0, processes = 0, cpu = 0 } = limits ?? {}
-    const option = (name: string, wanted: boolean, value: number | string) =>
+  #groups(): ServiceGroups | undefined {
+    const { cgroup, limits } = this.#init
+    if (cgroup === undefined) {
+      return undefined
+    }
+    sweepGroups(cgroup)
+    return new ServiceGroups(cgroup, limits ?? NO_LIMITS)
+  }
+
+  #options(groups?: ServiceGroups): string[] {
+    const { user, limits = NO_LIMITS } = this.#init
+    const { memoryBytes, openFiles } = limits
+    const option = (name: string, wanted: boolean, value: number | string | undefined) =>
       wanted ? [name, String(value)] : []
-    const grouped = cgroup !== undefined
     return [
-      ...(user === undefined ? [] : ['--user', `${user.uid}:${user.gid}`]),
+      ...option('--uid', user !== undefined, user?.uid),
+      ...option('--gid', user !== undefined, user?.gid),
       ...option('--nofile', openFiles > 0, openFiles),
       ...option('--data-bytes', memoryBytes > 0, memoryBytes + RESERVED_BYTES),
-      ...option('--cgroup', grouped, cgroup ?? ''),
-      ...option('--memory-max', grouped && memoryBytes > 0, memoryBytes),
-      ...option('--pids-max', grouped && processes > 0, processes),
-      ...option(
-        '--cpu-max',
-        grouped && cpu > 0,
-        `${Math.round(cpu * CPU_PERIOD_US)} ${CPU_PERIOD_US}`
-      )
+      ...option('--cgroup', groups !== undefined, groups?.prefix)
     ]
   }
 }

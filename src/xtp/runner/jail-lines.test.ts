@@ -16,7 +16,7 @@ const VIOLATION = { code: 'ERR_XTP_PROTOCOL_VIOLATION' }
 /** Every form of every event of the specification. */
 const EVENTS: Array<[string, object]> = [
   [
-    'hello 1 4711 0001f landlock=7 uid=1000',
+    'hello 2 4711 0001f landlock=7 uid=1000',
     { kind: 'hello', pid: 4711, socketName: '0001f', landlockAbi: 7, uid: 1000 }
   ],
   [
@@ -25,18 +25,15 @@ const EVENTS: Array<[string, object]> = [
   ],
   ['closed dial4', { kind: 'closed', id: 'dial4' }],
   [
-    'error bind listen-1 EADDRINUSE',
+    'error bind listen-1 98',
     { kind: 'error', command: 'bind', id: 'listen-1', errno: 'EADDRINUSE' }
   ],
-  ['error close a ENOENT', { kind: 'error', command: 'close', id: 'a', errno: 'ENOENT' }],
-  ['error give 3 a ESRCH', { kind: 'error', command: 'give', number: 3, id: 'a', errno: 'ESRCH' }],
-  ['error - EINVAL', { kind: 'error', command: '-', errno: 'EINVAL' }],
-  ['error bind a E133', { kind: 'error', command: 'bind', id: 'a', errno: 'E133' }],
+  ['error close a 2', { kind: 'error', command: 'close', id: 'a', errno: 'ENOENT' }],
+  ['error give 3 a 3', { kind: 'error', command: 'give', number: 3, id: 'a', errno: 'ESRCH' }],
+  ['error - 22', { kind: 'error', command: '-', errno: 'EINVAL' }],
+  ['error bind a 133', { kind: 'error', command: 'bind', id: 'a', errno: 'E133' }],
   ['started 4294967295 77', { kind: 'started', number: 4_294_967_295, pid: 77 }],
-  [
-    'failed 2 namespaces ENOSPC',
-    { kind: 'failed', number: 2, step: 'namespaces', errno: 'ENOSPC' }
-  ],
+  ['failed 2 namespaces 28', { kind: 'failed', number: 2, step: 'namespaces', errno: 'ENOSPC' }],
   [
     'exit 2 code 255 60000 12',
     { kind: 'exit', number: 2, how: 'code', value: 255, maxRssKb: 60_000, cpuMs: 12 }
@@ -48,11 +45,11 @@ const EVENTS: Array<[string, object]> = [
   ['given 2 listen-1', { kind: 'given', number: 2, id: 'listen-1' }],
   ['probed L3 ok', { kind: 'probed', level: 'L3' }],
   [
-    'probed L3 uid_map EPERM',
+    'probed L3 uid_map 1',
     { kind: 'probed', level: 'L3', failure: { step: 'uid_map', errno: 'EPERM' } }
   ],
   ['refused peer', { kind: 'refused', reason: 'peer' }],
-  ['fatal poll EINVAL', { kind: 'fatal', step: 'poll', errno: 'EINVAL' }]
+  ['fatal poll 22', { kind: 'fatal', step: 'poll', errno: 'EINVAL' }]
 ]
 
 describe('events', () => {
@@ -64,11 +61,11 @@ describe('events', () => {
     '',
     ' ',
     'hello',
-    'hello 2 4711 0001f landlock=7 uid=0',
-    'hello 1 0 0001f landlock=7 uid=0',
-    'hello 1 4711 ../x landlock=7 uid=0',
-    'hello 1 4711 0001f uid=0 landlock=7',
-    'hello 1 4711 0001f landlock=x uid=0',
+    'hello 1 4711 0001f landlock=7 uid=0',
+    'hello 2 0 0001f landlock=7 uid=0',
+    'hello 2 4711 ../x landlock=7 uid=0',
+    'hello 2 4711 0001f uid=0 landlock=7',
+    'hello 2 4711 0001f landlock=x uid=0',
     'bound a 0 0 0',
     'bound a 65536 0 0',
     'bound A 1 0 0',
@@ -88,7 +85,10 @@ describe('events', () => {
     'probed L3',
     'refused',
     'error bind a',
-    'error - EINVAL x',
+    'error - 22 x',
+    'error - EINVAL',
+    'error - 0',
+    'error - 4096',
     'constructor 1',
     '__proto__ 1',
     'toString'

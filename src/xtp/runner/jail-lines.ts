@@ -5,7 +5,7 @@ import { constants } from 'node:os'
 import { ProtocolViolationError } from '../ctl/index.ts'
 import type { SandboxLevel, SocketAddress } from './runner.ts'
 
-export const JAIL_PROTOCOL_VERSION = 1
+export const JAIL_PROTOCOL_VERSION = 2
 
 /** With its line feed. */
 export const MAX_JAIL_LINE_BYTES = 512
@@ -41,13 +41,26 @@ const MAX_NUMBER = 0xffffffff
 const MAX_COUNT = Number.MAX_SAFE_INTEGER
 /** Of a socket, as all ids: a word that is safe on a line. */
 const ID = /^[a-z0-9-]{1,23}$/
-const ERRNO = /^E[A-Z0-9]{1,20}$/
 const STEP = /^[a-z0-9_]{1,40}$/
 const LEVEL = /^L[0234]$/
 /** Of an abstract socket that the kernel named. */
 const SOCKET_NAME = /^[0-9a-f]{1,16}$/
 const NUMBER = /^(0|[1-9][0-9]{0,15})$/
 const WORD = /^[a-z]{1,20}$/
+const MAX_ERRNO = 4095
+
+/** Names of errors; of two for one number, the first. */
+const ERROR_NAMES = new Map<number, string>()
+for (const [name, number] of Object.entries(constants.errno)) {
+  if (!ERROR_NAMES.has(number)) {
+    ERROR_NAMES.set(number, name)
+  }
+}
+
+/** The POSIX name of an error's number, or `E` and the number. */
+export function errnoName(number: number): string {
+  return ERROR_NAMES.get(number) ?? `E${number}`
+}
 
 function violation(line: string): never {
   throw new ProtocolViolationError(
@@ -90,8 +103,12 @@ class Words {
     return Number(value)
   }
 
+  errno(): string {
+    return errnoName(this.number(1, MAX_ERRNO))
+  }
+
   failure(): JailFailure {
-    return { step: this.word(STEP), errno: this.word(ERRNO) }
+    return { step: this.word(STEP), errno: this.errno() }
   }
 
   fail(): never {
@@ -127,11 +144,11 @@ const PARSERS: Parsers = {
     const base = { kind: 'error' as const, command }
     if (command === 'give') {
       const number = words.number(1, MAX_NUMBER)
-      return { ...base, number, id: words.word(ID), errno: words.word(ERRNO) }
+      return { ...base, number, id: words.word(ID), errno: words.errno() }
     }
     return command === '-'
-      ? { ...base, errno: words.word(ERRNO) }
-      : { ...base, id: words.word(ID), errno: words.word(ERRNO) }
+      ? { ...base, errno: words.errno() }
+      : { ...base, id: words.word(ID), errno: words.errno() }
   },
   started: words => ({
     kind: 'started',

@@ -16,12 +16,15 @@ import {
 } from './jail-lines.ts'
 import { LogTail } from './log-tail.ts'
 import type { ExitInfo, SandboxLevel, SocketAddress } from './runner.ts'
+import type { ServiceGroups } from './service-groups.ts'
 import { spawnError } from './start-errors.ts'
 
 /** The jail works for milliseconds at most; one that says nothing for this long hangs. */
 const ANSWER_MS = 10_000
 /** After the end of its stdin. */
 const END_MS = 2_000
+/** Number of the group in which a level is probed: no incarnation has it. */
+const PROBE = 0
 /** Between its end and that of its pipes. */
 const CLOSE_MS = 500
 
@@ -35,6 +38,8 @@ export interface JailProcessInit {
   env: Record<string, string>
   /** A line of its own, not an answer: complaints, connections that it refused. */
   onNote(line: string): void
+  /** Those of L4, where it was given their prefix. */
+  groups?: ServiceGroups
 }
 
 /** A command that the jail did not obey. */
@@ -95,6 +100,7 @@ export class JailProcess {
   readonly ended: Promise<XtpError>
   readonly #child: ChildProcess
   readonly #onNote: (line: string) => void
+  readonly #groups?: ServiceGroups
   readonly #reader = new JailLineReader()
   readonly #waiting = new Map<string, Waiting[]>()
   readonly #exits = new Map<number, (exit: ExitInfo) => void>()
@@ -104,9 +110,13 @@ export class JailProcess {
   #broken?: XtpError
   #users = 0
 
-  private constructor(child: ChildProcess, onNote: (line: string) => void) {
+  private constructor(
+    child: ChildProcess,
+    { onNote, groups }: Pick<JailProcessInit, 'onNote' | 'groups'>
+  ) {
     this.#child = child
     this.#onNote = onNote
+    this.#groups = groups
     child.on('error', () => {})
     // its end shows elsewhere
     child.stdin?.on('error', () => {})
@@ -130,7 +140,7 @@ export class JailProcess {
    * @throws ServiceStartError with the remedy, and with `errno` where it could not be executed
    */
   static async start(init: JailProcessInit): Promise<JailProcess> {
-    const { file, options, command, env, onNote } = init
+    const { file, options, command, env } = init
     let child: ChildProcess
     try {
       child = spawn(file, [...options, '--', ...command], {
@@ -145,7 +155,7 @@ export class JailProcess {
     } catch (error) {
       throw spawnError(file, error as NodeJS.ErrnoException)
     }
-    const jail = new JailProcess(child, onNote)
+    const jail = new JailProcess(child, init)
     try {
       jail.#hello = (await jail.#ask('hello')) as Extract<JailEvent, { kind: 'hello' }>
     } catch (cause) {
@@ -198,8 +208,16 @@ export class JailProcess {
 
   /** Tries all of stage 1. Gives what failed, or nothing. */
   async probe(level: SandboxLevel): Promise<JailFailure | undefined> {
-    const answer = await this.#ask(`probe ${level}`, jailCommand.probe(level))
-    return (answer as Extract<JailEvent, { kind: 'probed' }>).failure
+    const group = this.#makeGroup(PROBE, level)
+    if (group instanceof JailError) {
+      return group.failure
+    }
+    try {
+      const answer = await this.#ask(`probe ${level}`, jailCommand.probe(level))
+      return (answer as Extract<JailEvent, { kind: 'probed' }>).failure
+    } finally {
+      group?.remove(PROBE)
+    }
   }
 
   /**
@@ -212,10 +230,17 @@ export class JailProcess {
     number: number,
     level: SandboxLevel
   ): Promise<{ pid: number; exit: Promise<ExitInfo> }> {
+    const group = this.#makeGroup(number, level)
+    if (group instanceof JailError) {
+      throw group
+    }
     const exit = Promise.withResolvers<ExitInfo>()
     this.#exits.set(number, exit.resolve)
     this.#use(1)
-    exit.promise.then(() => this.#use(-1))
+    exit.promise.then(() => {
+      group?.remove(number)
+      this.#use(-1)
+    })
     try {
       const answer = await this.#ask(`start ${number}`, jailCommand.start(number, level))
       return { pid: (answer as Extract<JailEvent, { kind: 'started' }>).pid, exit: exit.promise }
@@ -224,6 +249,13 @@ export class JailProcess {
       exit.resolve({})
       throw error
     }
+  }
+
+  /** The groups, where the level needs one and it was made. */
+  #makeGroup(number: number, level: SandboxLevel): ServiceGroups | JailError | undefined {
+    const groups = level === 'L4' ? this.#groups : undefined
+    const failure = groups?.make(number)
+    return failure === undefined ? groups : new JailError(failure)
   }
 
   /** Ends an incarnation, or gives up its start. */

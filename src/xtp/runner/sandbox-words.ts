@@ -29,10 +29,10 @@ function readSysctl(name: string): number | undefined {
 /** Steps of making the namespaces and what is in them; see spec/xtp-jail.md, section Levels. */
 export const NAMESPACE_STEPS = new Set([
   'namespaces',
-  'unshare_mount',
   'uid_map',
   'gid_map',
   'setgroups',
+  'user_namespace',
   'mount_private',
   'open_tree',
   'mount_setattr',

@@ -122,7 +122,7 @@ export const container: MachineFacts = {
     landlockAbi: 6,
     probes: {
       L2: 'ok',
-      L3: { step: 'unshare_mount', errno: 'EPERM' },
+      L3: { step: 'mount_private', errno: 'EPERM' },
       L4: { step: 'cgroup', errno: 'EINVAL' }
     }
   },
