@@ -157,6 +157,43 @@ describe('writing', () => {
     await stop(f)
   })
 
+  test('close sends what waits, then FIN', async () => {
+    const { f, connection, stream, service } = await setUp()
+    stream.greedy = false
+    connection.send(Buffer.alloc(2 * WINDOW))
+    await settle()
+    assert.ok(connection.writeBufferLength >= WINDOW)
+    const closed = connection.close()
+    await settle()
+    assert.equal(stream.ended, false)
+    // the header of the stream had its part of the first window
+    for (let turn = 0; turn < 3; turn++) {
+      stream.stream?.consumed(WINDOW)
+      await settle()
+    }
+    assert.equal(stream.receivedBytes, 2 * WINDOW)
+    assert.equal(stream.ended, true)
+    assert.equal(connection.writeBufferLength, 0)
+    service.closed(connection.connId)
+    await closed
+    await stop(f)
+  })
+
+  test('what waits goes with the connection when that is aborted, and close settles', async () => {
+    const { f, connection, stream } = await setUp()
+    stream.greedy = false
+    connection.send(Buffer.alloc(2 * WINDOW))
+    await settle()
+    const closed = connection.close()
+    connection.abort(new Error('enough'))
+    await assert.rejects(closed, /enough/)
+    assert.equal(connection.writeBufferLength, 0)
+    stream.stream?.consumed(WINDOW)
+    await settle()
+    assert.ok(stream.receivedBytes <= WINDOW)
+    await stop(f)
+  })
+
   test('a service that does not read its link stops the writer', async () => {
     const { f, connection, service } = await setUp()
     service.data.stalled = true

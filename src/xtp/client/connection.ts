@@ -18,6 +18,7 @@ import {
   type Status,
   UnsupportedError
 } from '../ctl/index.ts'
+import { Backlog } from './backlog.ts'
 import { renewIfEmpty } from './young-buffers.ts'
 
 /** A peer that does not end its side after our FIN is not waited for any longer than this. */
@@ -61,6 +62,8 @@ export class XtpConnection extends AbstractMultiaddrConnection {
   readonly connId: number
   readonly #init: XtpConnectionInit
   readonly #stream: MuxStream
+  readonly #backlog = new Backlog()
+  #onFlushed?: () => void
   /** Settles when the service has nothing more to do with it; rejects with the typed error. */
   readonly #over = Promise.withResolvers<void>()
   readonly #failed = new Promise<never>((_resolve, reject) => this.#over.promise.catch(reject))
@@ -116,6 +119,11 @@ export class XtpConnection extends AbstractMultiaddrConnection {
     return this.#received
   }
 
+  /** Bytes that were sent and are not on the link yet. */
+  override get writeBufferLength(): number {
+    return super.writeBufferLength + this.#backlog.byteLength
+  }
+
   override send(data: Uint8Array | Uint8ArrayList): boolean {
     renewIfEmpty(this, 'writeBuffer')
     return super.send(data)
@@ -142,6 +150,7 @@ export class XtpConnection extends AbstractMultiaddrConnection {
       if (this.sendingData || this.writeBuffer.byteLength > 0) {
         await pEvent(this, 'idle', { ...options, rejectionEvents: ['close'] })
       }
+      await this.#flushed(options.signal)
     })
     this.#sendFin()
     this.writeStatus = 'closed'
@@ -178,18 +187,27 @@ export class XtpConnection extends AbstractMultiaddrConnection {
     }
   }
 
-  /** For the base class. */
+  /** For the base class. Takes everything; what the link has no room for waits. */
   sendData(data: Uint8ArrayList): SendResult {
     if (this.#streamGone) {
       return { sentBytes: 0, canSendMore: false }
     }
-    const result = this.#stream.write(data)
-    this.#sent += result.sentBytes
-    return result
+    const length = data.byteLength
+    if (this.#backlog.byteLength > 0) {
+      this.#backlog.push(data)
+      return { sentBytes: length, canSendMore: !this.#backlog.isFull }
+    }
+    const { sentBytes, canSendMore } = this.#stream.write(data)
+    this.#sent += sentBytes
+    if (sentBytes < length) {
+      this.#backlog.push(data.sublist(sentBytes))
+    }
+    return { sentBytes: length, canSendMore: canSendMore || !this.#backlog.isFull }
   }
 
   /** For the base class. */
   async sendClose(options?: AbortOptions): Promise<void> {
+    await this.#flushed(options?.signal)
     this.#sendFin()
     // a socket would be destroyed now; a muxer that has closed takes further frames for an error
     this.#discarding = !this.#init.allowHalfOpen
@@ -277,21 +295,31 @@ export class XtpConnection extends AbstractMultiaddrConnection {
     }
   }
 
-  // What waits here goes first: whoever is told to write before it has left only makes it longer, and a muxer tells each of
-  // its streams, every time.
+  // What waits goes first: whoever is told to write before it has left only makes it longer, and a muxer tells each of its
+  // streams, every time.
   #onRoom(): void {
-    if (this.writeBuffer.byteLength > 0) {
-      this.writableNeedsDrain = false
-      try {
-        if (!this.processSendQueue()) {
-          return
-        }
-      } catch {
-        // the connection was aborted with it
-        return
-      }
+    this.#sent += this.#backlog.flush(this.#stream)
+    if (this.#backlog.byteLength > 0) {
+      return
     }
-    this.safeDispatchEvent('drain')
+    this.#onFlushed?.()
+    if (this.writableNeedsDrain) {
+      this.safeDispatchEvent('drain')
+    }
+  }
+
+  /** Nothing waits any more, because it was sent or will never be. */
+  async #flushed(signal?: AbortSignal): Promise<void> {
+    if (this.#backlog.byteLength > 0) {
+      const { promise, resolve } = Promise.withResolvers<void>()
+      this.#onFlushed = resolve
+      await raceSignal(promise, signal)
+    }
+  }
+
+  #dropBacklog(): void {
+    this.#backlog.clear()
+    this.#onFlushed?.()
   }
 
   #maybeClosed(): void {
@@ -308,6 +336,7 @@ export class XtpConnection extends AbstractMultiaddrConnection {
   #sendFin(): void {
     if (!this.#finSent && !this.#streamGone) {
       this.#finSent = true
+      this.#dropBacklog()
       this.#stream.end()
     }
   }
@@ -330,12 +359,14 @@ export class XtpConnection extends AbstractMultiaddrConnection {
   #dropStream(code: number): void {
     if (!this.#streamGone) {
       this.#streamGone = true
+      this.#dropBacklog()
       this.#stream.reset(code)
     }
   }
 
   #onReset(code: number): void {
     this.#streamGone = true
+    this.#dropBacklog()
     if (code === STATUS.SERVICE_LOST) {
       // the session knows how the service died, and calls onLost with that
       this.#init.onLinkGone()
