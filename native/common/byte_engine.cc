@@ -15,8 +15,6 @@ constexpr size_t kBurstBytes = 1024 * 1024;
 constexpr uint64_t kCloseIdleUs = 250 * 1000;
 // After an orderly close, how long the peer may take to end, too.
 constexpr uint64_t kPeerEndUs = 250 * 1000;
-// Memory of an empty queue is kept for so long: for a reader that stops often.
-constexpr uint64_t kReleaseUs = 5 * 1000 * 1000;
 
 }  // namespace
 
@@ -33,6 +31,7 @@ ByteConnection::ByteConnection(ByteEngine* engine, PortBase* port, uint32_t id,
 }
 
 ByteConnection::~ByteConnection() {
+  DropPending();
   socket_.reset();
   if (port_ != nullptr) port_->Drop(engine_->now_us());
 }
@@ -126,14 +125,39 @@ void ByteConnection::Announce() {
 
 // --- towards the parent
 
+// Each may keep an eighth of what is left of the budget (Choudhury and Hahne,
+// Dynamic queue length thresholds, 1998): a few get all they want, a thousand
+// equal parts, and something is always left for the next one.
+uint64_t ByteConnection::ReceiveRoom(uint64_t bytes) const {
+  constexpr uint64_t kBudget = ByteEngine::kReceiveBudget;
+  const uint64_t left = kBudget - std::min(kBudget, engine_->buffered_);
+  const uint64_t share = std::max(left / 8, ByteEngine::kLeastReceiveRoom);
+  const uint64_t most = std::min(bytes, share);
+  return most - std::min<uint64_t>(most, buffered_bytes());
+}
+
+void ByteConnection::Keep(const uint8_t* data, size_t length) {
+  pending_.Append(data, length);
+  engine_->buffered_ += length;
+}
+
+void ByteConnection::DropPending() {
+  engine_->buffered_ -= pending_.size();
+  pending_.Clear();
+}
+
 void ByteConnection::FlushPending() {
   if (stream_ == nullptr || pending_.empty()) return;
-  const size_t taken = stream_->Write(pending_.data(), pending_.size());
-  if (taken == 0) return;
-  pending_.Consume(taken);
-  if (pending_.empty() && engine_->release_at_us_ == kNever) {
-    engine_->release_at_us_ = engine_->now_us() + kReleaseUs;
+  const size_t before = pending_.size();
+  while (!pending_.empty()) {
+    const iovec front = pending_.front();
+    const size_t taken = stream_->Write(
+        static_cast<const uint8_t*>(front.iov_base), front.iov_len);
+    pending_.Consume(taken);
+    if (taken < front.iov_len) break;
   }
+  if (pending_.size() == before) return;
+  engine_->buffered_ -= before - pending_.size();
   socket_->OnTaken();
 }
 
@@ -217,8 +241,7 @@ void ByteConnection::CloseGracefully() {
   if (state_ != State::kOpen || closing_requested_) return;
   closing_requested_ = true;
   discard_inbound_ = true;
-  pending_.Clear();
-  pending_.Shrink();
+  DropPending();
   DelayEnd();
   if (stream_ != nullptr && !write_closed_) {
     write_closed_ = true;
@@ -469,11 +492,10 @@ uint64_t ByteEngine::OnRound(uint64_t now_us) {
   next = std::min(next, EndRound());
   if (HasWork()) next = now_us;
   next = std::min(next, CloseUnusedPorts());
-  return std::min({next, next_timer_us_, release_at_us_});
+  return std::min(next, next_timer_us_);
 }
 
 void ByteEngine::RunTimers() {
-  if (now_us_ >= release_at_us_) ReleaseMemory();
   if (now_us_ < next_timer_us_) return;
   next_timer_us_ = kNever;
   for (const auto& [id, connection] : connections_) {
@@ -489,13 +511,6 @@ void ByteEngine::RunTimers() {
     if (connection->timer_us_ > now_us_) {
       next_timer_us_ = std::min(next_timer_us_, connection->timer_us_);
     }
-  }
-}
-
-void ByteEngine::ReleaseMemory() {
-  release_at_us_ = kNever;
-  for (const auto& [id, connection] : connections_) {
-    connection->pending_.Shrink();
   }
 }
 
@@ -530,12 +545,10 @@ void ByteEngine::OnStop(uint64_t now_us) {
 
 std::string ByteEngine::ServiceStats() const {
   uint64_t dialing = 0;
-  uint64_t buffered = 0;
   uint64_t payload_in = payload_bytes_in_;
   uint64_t payload_out = payload_bytes_out_;
   for (const auto& [id, connection] : connections_) {
     if (connection->dialing()) dialing++;
-    buffered += connection->buffered_bytes();
     if (connection->over()) continue;
     payload_in += connection->bytes_in_;
     payload_out += connection->bytes_out_;
@@ -545,7 +558,7 @@ std::string ByteEngine::ServiceStats() const {
   AddStat(&text, "dialing", dialing);
   AddStat(&text, "listeners", listeners());
   AddStat(&text, "sockets", ports());
-  AddStat(&text, "buffered_in_bytes", buffered);
+  AddStat(&text, "buffered_in_bytes", buffered_);
   AddStat(&text, "payload_bytes_in", payload_in);
   AddStat(&text, "payload_bytes_out", payload_out);
   AddStat(&text, "dials", dials_);

@@ -124,6 +124,9 @@ class ByteConnection final : public ConnectionBase, public StreamHandler {
 
   bool over() const { return state_ == State::kOver; }
   size_t buffered_bytes() const { return pending_.size(); }
+  // How much of a receive window of `bytes` the peer may still use: less than
+  // is free where much is kept for others, too.
+  uint64_t ReceiveRoom(uint64_t bytes) const;
 
  private:
   friend class ByteEngine;
@@ -150,8 +153,10 @@ class ByteConnection final : public ConnectionBase, public StreamHandler {
     if (stream_ != nullptr && pending_.empty()) {
       taken = stream_->Write(data, length);
     }
-    if (taken < length) pending_.Append(data + taken, length - taken);
+    if (taken < length) Keep(data + taken, length - taken);
   }
+  void Keep(const uint8_t* data, size_t length);
+  void DropPending();
   void FlushPending();
   size_t WriteWhatThereIs();
   void EndWriting();
@@ -227,6 +232,12 @@ class ByteEngine : public EngineBase {
   ByteEngine(Host* host, const Limits& limits);
   ~ByteEngine() override;
 
+  // What all connections may keep for the parent, as far as libraries let us
+  // tell their peers.
+  static constexpr uint64_t kReceiveBudget = 128 * 1024 * 1024;
+  // What one may keep in any case.
+  static constexpr uint64_t kLeastReceiveRoom = 32 * 1024;
+
   // For libraries that read and write their UDP sockets themselves.
   void OnDatagram(SocketId, const uint8_t*, size_t, const Endpoint&,
                   uint64_t) override {}
@@ -286,16 +297,15 @@ class ByteEngine : public EngineBase {
   void CountFailedDial() final { dials_failed_++; }
 
   void RunTimers();
-  void ReleaseMemory();
 
   const Limits limits_;
   uint64_t now_us_ = 0;
   WindowBudget window_budget_;  // of the connections, which give it back
+  uint64_t buffered_ = 0;       // of all connections, towards the parent
   ConnectionMap connections_;
   uint32_t next_inbound_id_ = 2;  // even; 0 once all are used
   // No connection's timer is due before this.
   uint64_t next_timer_us_ = kNever;
-  uint64_t release_at_us_ = kNever;  // of memory that queues do not need
   // Connections with something to do, once each.
   std::vector<ByteConnection*> dirty_;
   std::vector<ByteConnection*> servicing_;

@@ -593,6 +593,48 @@ TEST(DialsFailOnce) {
   }
 }
 
+// A thousand connections whose parent takes nothing: each gets an equal part,
+// and one that comes later gets something, too.
+TEST(WhatIsKeptIsShared) {
+  constexpr uint64_t kWindow = 1024 * 1024;
+  constexpr uint32_t kLast = 1999;  // dials have odd numbers
+  Fixture f;
+  const std::string packet(16 * 1024, 'x');
+  const auto bring = [&](uint32_t id) {
+    ByteConnection* const connection = f.engine.dialed[id]->connection;
+    const size_t size =
+        std::min<size_t>(connection->ReceiveRoom(kWindow), packet.size());
+    connection->OnBytes(reinterpret_cast<const uint8_t*>(packet.data()), size);
+    return size;
+  };
+  const auto dial = [&](uint32_t id) {
+    f.engine.Dial(id, id, Peer(), 60000, f.now);
+    f.engine.dialed[id]->connection->OnConnected();
+    f.Round();
+  };
+  dial(1);
+  CHECK_EQ(f.engine.dialed[1]->connection->ReceiveRoom(kWindow), kWindow);
+  for (uint32_t id = 3; id <= kLast; id += 2) dial(id);
+  uint64_t total = 0, last = 1;
+  while (total != last) {
+    last = total;
+    for (uint32_t id = 1; id <= kLast; id += 2) total += bring(id);
+  }
+  CHECK(total <= ByteEngine::kReceiveBudget);
+  for (uint32_t id = 1; id <= kLast; id += 2) {
+    const size_t kept = f.engine.dialed[id]->connection->buffered_bytes();
+    CHECK(kept > 100 * 1024 && kept < 160 * 1024);
+  }
+  dial(kLast + 2);
+  CHECK(bring(kLast + 2) > 0);
+  // Those that end give theirs back.
+  for (uint32_t id = 1; id <= kLast; id += 2)
+    f.engine.Close(9, id, true, 0, f.now);
+  f.Round();
+  const ByteConnection* const left = f.engine.dialed[kLast + 2]->connection;
+  CHECK_EQ(left->ReceiveRoom(kWindow), kWindow - left->buffered_bytes());
+}
+
 TEST(InboundConnectionsTakeCredit) {
   ByteEngine::Limits limits;
   limits.max_connections = 2;

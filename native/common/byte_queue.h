@@ -1,57 +1,86 @@
-// Bytes that the parent has no room for yet. Grows by doubling, and gives its
-// memory back when told to.
+// Bytes that the parent has no room for yet. In blocks: a thousand queues that
+// were long at different times must not keep the memory of all.
 #ifndef XTP_COMMON_BYTE_QUEUE_H_
 #define XTP_COMMON_BYTE_QUEUE_H_
 
+#include <sys/uio.h>
+
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
-#include <vector>
 
 namespace xtp {
 
 class ByteQueue {
  public:
-  size_t size() const { return end_ - begin_; }
-  bool empty() const { return begin_ == end_; }
-  const uint8_t* data() const { return bytes_.data() + begin_; }
+  ByteQueue() = default;
+  ~ByteQueue() { Clear(); }
+  ByteQueue(const ByteQueue&) = delete;
+  ByteQueue& operator=(const ByteQueue&) = delete;
+
+  size_t size() const { return size_; }
+  bool empty() const { return size_ == 0; }
+  // The first bytes, as far as they are in one piece. Not of an empty queue.
+  iovec front() const {
+    const size_t end = first_ == last_ ? end_ : kBlockBytes;
+    return {first_->bytes + begin_, end - begin_};
+  }
 
   void Append(const uint8_t* data, size_t length) {
-    if (bytes_.size() - end_ < length) MakeRoom(length);
-    memcpy(bytes_.data() + end_, data, length);
-    end_ += length;
+    size_ += length;
+    while (length > 0) {
+      if (last_ == nullptr || end_ == kBlockBytes) AddBlock();
+      const size_t count = std::min(length, kBlockBytes - end_);
+      memcpy(last_->bytes + end_, data, count);
+      end_ += count;
+      data += count;
+      length -= count;
+    }
   }
+  // At most as many as front() has.
   void Consume(size_t length) {
+    size_ -= length;
     begin_ += length;
-    if (begin_ == end_) begin_ = end_ = 0;
+    if (begin_ == kBlockBytes || size_ == 0) DropBlock();
   }
-  void Clear() { begin_ = end_ = 0; }
-  void Shrink() {
-    if (empty() && !bytes_.empty()) std::vector<uint8_t>().swap(bytes_);
+  void Clear() {
+    while (first_ != nullptr) DropBlock();
+    size_ = 0;
   }
 
  private:
-  // Moves at most as many bytes as were consumed since the last move, or
-  // doubles: either way the cost per byte is constant.
-  void MakeRoom(size_t length) {
-    const size_t used = size();
-    if (begin_ < used || bytes_.size() - used < length) {
-      size_t capacity = bytes_.empty() ? 16 * 1024 : bytes_.size();
-      while (capacity < used + length) capacity *= 2;
-      if (capacity == bytes_.size()) capacity *= 2;
-      std::vector<uint8_t> larger(capacity);
-      if (used > 0) memcpy(larger.data(), data(), used);
-      bytes_.swap(larger);
-    } else if (used > 0) {
-      memmove(bytes_.data(), data(), used);
+  static constexpr size_t kBlockBytes = 16 * 1024 - sizeof(void*);
+  struct Block {
+    Block* next;
+    uint8_t bytes[kBlockBytes];
+  };
+
+  void AddBlock() {
+    Block* const block = new Block;  // its bytes are not set
+    block->next = nullptr;
+    if (last_ == nullptr) {
+      first_ = block;
+      begin_ = 0;
+    } else {
+      last_->next = block;
     }
+    last_ = block;
+    end_ = 0;
+  }
+  void DropBlock() {
+    Block* const block = first_;
+    first_ = block->next;
+    if (first_ == nullptr) last_ = nullptr;
     begin_ = 0;
-    end_ = used;
+    delete block;
   }
 
-  std::vector<uint8_t> bytes_;
-  size_t begin_ = 0;
-  size_t end_ = 0;
+  Block* first_ = nullptr;
+  Block* last_ = nullptr;
+  size_t begin_ = 0;  // in the first
+  size_t end_ = 0;    // in the last
+  size_t size_ = 0;
 };
 
 }  // namespace xtp

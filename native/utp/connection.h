@@ -64,6 +64,10 @@ class Connection final : public ByteSocket {
   void OnLibutpError(int error);
   void OnIcmp(int error);
   size_t buffered_bytes() const { return owner_->buffered_bytes(); }
+  // What the peer may send now.
+  size_t receive_room() const {
+    return owner_->ReceiveRoom(shared_->settings.receive_window_bytes);
+  }
 
  private:
   void Register();

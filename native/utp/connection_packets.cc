@@ -215,8 +215,7 @@ void Connection::ApplySendWindow() {
 }
 
 void Connection::RefreshWindow(const uint8_t* packet) const {
-  const size_t limit = shared_->settings.receive_window_bytes;
-  const size_t window = limit - std::min(limit, buffered_bytes());
+  const size_t window = receive_room();
   // libutp's own memory, of a packet that it makes or keeps: never constant.
   StoreWindow(static_cast<uint32_t>(window), const_cast<uint8_t*>(packet));
 }

@@ -402,6 +402,44 @@ TEST(CreditThatRunsOutBetweenSynAndProofDelaysTheConnection) {
   }));
 }
 
+// Each of many connections gets less than its window where nobody takes what
+// comes, and all of it arrives when somebody does.
+TEST(ManyConnectionsShareWhatIsKept) {
+  constexpr uint32_t kMany = 400;
+  constexpr uint64_t kBytes = 700 * 1024;
+  Sim sim;
+  Node* const server = sim.AddNode();
+  Node* const client = sim.AddNode();
+  server->Listen(4000, kMany);
+  for (uint32_t i = 1; i <= kMany; i++) {
+    client->Dial(2 * i - 1, server->At(4000));
+    REQUIRE(sim.Run(10 * kSecond, [&] {
+      return server->Count(Event::Kind::kIncoming) == i;
+    }));
+    server->stream(2 * i)->SetCredit(0);
+    client->stream(2 * i - 1)->SendPattern(i, kBytes);
+  }
+  sim.Run(60 * kSecond);
+  uint64_t kept = 0;
+  for (uint32_t i = 1; i <= kMany; i++) {
+    kept += kBytes - client->stream(2 * i - 1)->unsent();
+  }
+  // Sent, and some of it under way.
+  CHECK(kept > ByteEngine::kReceiveBudget / 2);
+  CHECK(kept < ByteEngine::kReceiveBudget + kMany * 128 * 1024);
+  CHECK(server->Stat("buffered_in_bytes") <
+        ByteEngine::kReceiveBudget + kMany * ByteEngine::kLeastReceiveRoom);
+  for (uint32_t i = 1; i <= kMany; i++) {
+    server->stream(2 * i)->Expect(i);
+    server->stream(2 * i)->SetCredit(UINT64_MAX);
+  }
+  sim.Run(60 * kSecond);
+  for (uint32_t i = 1; i <= kMany; i++) {
+    CHECK_EQ(server->stream(2 * i)->received, kBytes);
+    CHECK(server->stream(2 * i)->intact);
+  }
+}
+
 TEST(PausedReaderStopsTheSenderAndLosesNothing) {
   Pair pair;
   REQUIRE(pair.Connect());

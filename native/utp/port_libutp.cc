@@ -107,7 +107,9 @@ struct LibutpCallbacks {
 
   static uint64 ReadBufferSize(utp_callback_arguments* a) {
     Connection* connection = ConnectionOf(a);
-    return connection != nullptr ? connection->buffered_bytes() : 0;
+    if (connection == nullptr) return 0;
+    return PortOf(a)->shared_->settings.receive_window_bytes -
+           connection->receive_room();
   }
 
   // The size of a UDP payload, without IP and UDP headers.

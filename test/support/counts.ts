@@ -28,6 +28,8 @@ const COUNTS = {
     full: 64 * 2 ** 20,
     sanitized: 64 * 2 ** 20
   },
+  /** Connections whose readers stop while all are sent to. */
+  pausedConnections: { short: 300, again: 50, full: 1000, sanitized: 50 },
   /** Bytes through the lossy relay, each way. */
   lossyBytes: { short: 16 * 2 ** 20, again: 2 ** 20, full: 16 * 2 ** 20, sanitized: 2 * 2 ** 20 },
   /** The same for UDT, whose estimates of the path suffer from jitter. */
