@@ -125,17 +125,6 @@ void ByteConnection::Announce() {
 
 // --- towards the parent
 
-// Each may keep an eighth of what is left of the budget (Choudhury and Hahne,
-// Dynamic queue length thresholds, 1998): a few get all they want, a thousand
-// equal parts, and something is always left for the next one.
-uint64_t ByteConnection::ReceiveRoom(uint64_t bytes) const {
-  constexpr uint64_t kBudget = ByteEngine::kReceiveBudget;
-  const uint64_t left = kBudget - std::min(kBudget, engine_->buffered_);
-  const uint64_t share = std::max(left / 8, ByteEngine::kLeastReceiveRoom);
-  const uint64_t most = std::min(bytes, share);
-  return most - std::min<uint64_t>(most, buffered_bytes());
-}
-
 void ByteConnection::Keep(const uint8_t* data, size_t length) {
   pending_.Append(data, length);
   engine_->buffered_ += length;

@@ -8,6 +8,7 @@
 
 #include <sys/uio.h>
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -126,7 +127,7 @@ class ByteConnection final : public ConnectionBase, public StreamHandler {
   size_t buffered_bytes() const { return pending_.size(); }
   // How much of a receive window of `bytes` the peer may still use: less than
   // is free where much is kept for others, too.
-  uint64_t ReceiveRoom(uint64_t bytes) const;
+  inline uint64_t ReceiveRoom(uint64_t bytes) const;
 
  private:
   friend class ByteEngine;
@@ -319,6 +320,19 @@ class ByteEngine : public EngineBase {
   uint64_t payload_bytes_in_ = 0;  // of connections that are over
   uint64_t payload_bytes_out_ = 0;
 };
+
+// Each may keep an eighth of what is left of the budget (Choudhury and Hahne,
+// Dynamic queue length thresholds, 1998): a few get all they want, a thousand
+// equal parts, and something is always left for the next one.
+inline uint64_t ByteConnection::ReceiveRoom(uint64_t bytes) const {
+  const uint64_t all = engine_->buffered_;
+  if (all == 0) return bytes;
+  constexpr uint64_t kBudget = ByteEngine::kReceiveBudget;
+  const uint64_t left = kBudget - std::min(kBudget, all);
+  const uint64_t share = std::max(left / 8, ByteEngine::kLeastReceiveRoom);
+  const uint64_t most = std::min(bytes, share);
+  return most - std::min<uint64_t>(most, buffered_bytes());
+}
 
 }  // namespace xtp
 

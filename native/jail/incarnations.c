@@ -275,10 +275,13 @@ static bool admit(struct incarnation *it, const char **step) {
 
 // One message of stage 1. `sender` is its pid as we see it.
 static void hear(struct incarnation *it, const char *text, pid_t sender) {
-  const char *step = "user_namespace";
+  const char *step;
   switch (text[0]) {
     case 'N':  // it is in its namespaces, and waits
-      if (!admit(it, &step) || send(it->status, "G", 1, MSG_NOSIGNAL) != 1) {
+      if (it->killed) break;
+      if (admit(it, &step)) {
+        send(it->status, "G", 1, MSG_NOSIGNAL);  // or it has been killed
+      } else {
         fail(it, step, errno);
         kill_all(it);
       }

@@ -14,7 +14,9 @@ enum {
   MAX_SOCKETS = 64,
   MAX_INCARNATIONS = 8,  // alive, waiting for links, or being probed
   LINKS = 3,             // of an incarnation: control, data, log
-  MAX_LINKS = 32,        // that wait for their tag or their incarnation
+  // That wait for their tag or their incarnation. All that is polled has to be
+  // less than a small RLIMIT_NOFILE.
+  MAX_LINKS = 16,
   MAX_RO_PATHS = 64,
   INSIDE_ID = 65533,  // the only user and group inside a user namespace
 };

@@ -591,9 +591,9 @@ describe('links', () => {
     assert.deepEqual(await once(other, 'exit'), [7, null])
   })
 
-  it('are 32 that wait at most', async () => {
+  it('are 16 that wait at most', async () => {
     const jail = open()
-    const silent = await Promise.all(Array.from({ length: 32 }, () => jail.connect()))
+    const silent = await Promise.all(Array.from({ length: 16 }, () => jail.connect()))
     await jail.connect()
     await jail.expect(/^refused full$/)
     for (const link of silent.slice(2, 4)) {

@@ -32,7 +32,6 @@ export const NAMESPACE_STEPS = new Set([
   'uid_map',
   'gid_map',
   'setgroups',
-  'user_namespace',
   'mount_private',
   'open_tree',
   'mount_setattr',
