@@ -5,15 +5,15 @@ import { createSocket, type Socket } from 'node:dgram'
 import { once } from 'node:events'
 import { after, afterEach, before, beforeEach, describe, it } from 'node:test'
 import type { Multiaddr } from '@multiformats/multiaddr'
-import { isXtpError, type ServiceLostError, type XtpClient } from 'xtp'
+import { isXtpError, type ServiceLostError, type XtpClient, type XtpInit } from 'xtp'
 import { Pattern, receivePattern, sendPattern } from '../support/bytes.ts'
 import { counts } from '../support/counts.ts'
 import { children, openFds, until } from '../support/processes.ts'
 import { type Channel, WIRES } from '../support/wires.ts'
 
 const SETTLE_MS = 2000
-/** Of 300 kB over loopback. */
-const TRANSFER_MS = 10_000
+/** For what takes milliseconds where nothing is lost: a dial, its acceptance, 300 kB over loopback. */
+const STEP_MS = 10_000
 const ROUNDS = Array.from({ length: counts.kills }, (_, i) => i)
 
 /** The error of a promise that has to fail soon. */
@@ -34,11 +34,11 @@ async function failsSoon(promise: Promise<unknown>): Promise<Error & { code?: st
   throw new Error('it succeeded although the service was killed')
 }
 
-/** Fails where a transfer stands still, for instance because another connection than the dialled one was accepted. */
-async function inTime<T>(promise: Promise<T>): Promise<T> {
+/** Fails where something stands still, for instance because another connection than the dialled one was accepted. */
+async function inTime<T>(what: string, promise: Promise<T>): Promise<T> {
   let timer: NodeJS.Timeout | undefined
   const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error('the transfer stands still')), TRANSFER_MS)
+    timer = setTimeout(() => reject(new Error(`${what}: not within ${STEP_MS} ms`)), STEP_MS)
   })
   try {
     return await Promise.race([promise, late])
@@ -59,6 +59,8 @@ for (const wire of WIRES) {
   describe(`kill -9 of the service of ${wire.name}`, () => {
     let server: XtpClient
     let client: XtpClient
+    /** Of one test alone. */
+    let others: XtpClient[]
     let silent: Socket
     let address: Multiaddr
     let inbound: (channel: Channel) => void
@@ -74,14 +76,14 @@ for (const wire of WIRES) {
 
     beforeEach(async () => {
       inbound = () => {}
+      others = []
       server = await wire.createClient({ restart: RESTART })
       client = await wire.createClient({ restart: RESTART })
       const listener = await wire.listen(server, channel => inbound(channel))
       address = listener.getAddrs()[0] as Multiaddr
     })
     afterEach(async () => {
-      await client.stop()
-      await server.stop()
+      await Promise.all([client, server, ...others].map(each => each.stop()))
       assert.deepEqual(
         children().filter(child => child.command.includes('service')),
         [],
@@ -89,6 +91,12 @@ for (const wire of WIRES) {
       )
       await until('file descriptors are given back', () => openFds() <= fdsAtStart)
     })
+
+    async function another(init?: XtpInit) {
+      const client = await wire.createClient(init)
+      others.push(client)
+      return client
+    }
 
     function kill(which: XtpClient) {
       process.kill(which.status().pid as number, 'SIGKILL')
@@ -106,9 +114,11 @@ for (const wire of WIRES) {
             const out = await wire.dial(client, address, { signal: AbortSignal.timeout(1000) })
             const pattern = new Pattern(6)
             const sent = sendPattern(out.stream, pattern, 300_000)
-            const into = await inTime(accepted)
-            await inTime(Promise.all([sent, receivePattern(into.stream, pattern, 300_000)]))
-            await Promise.all([out.connection.close(), into.connection.close()])
+            const into = await inTime('to be accepted', accepted)
+            const received = receivePattern(into.stream, pattern, 300_000)
+            await inTime('the transfer', Promise.all([sent, received]))
+            const closed = [out.connection.close(), into.connection.close()]
+            await inTime('to close both ends', Promise.all(closed))
             return true
           } catch (error) {
             if (isXtpError(error) ? error.retryable : (error as Error).name === 'TimeoutError') {
@@ -123,7 +133,7 @@ for (const wire of WIRES) {
 
     it('before Hello', async () => {
       for (const _ of ROUNDS) {
-        const fresh = await wire.createClient({ restart: { initialDelayMs: 10 } })
+        const fresh = await another({ restart: { initialDelayMs: 10 } })
         const known = children().map(child => child.pid)
         const dialling = fresh.dial(address)
         dialling.catch(() => {})
@@ -145,7 +155,7 @@ for (const wire of WIRES) {
         const heard = once(silent, 'message')
         const dialling = client.dial(to)
         dialling.catch(() => {})
-        await heard
+        await inTime('the first datagram', heard)
         kill(client)
         const error = await failsSoon(dialling)
         typed(error, 'ERR_XTP_SERVICE_LOST')
@@ -173,7 +183,7 @@ for (const wire of WIRES) {
         const accepted = new Promise<Channel>(resolve => {
           inbound = resolve
         })
-        const out = await wire.dial(client, address)
+        const out = await inTime('to dial', wire.dial(client, address))
         const pattern = new Pattern(round)
         const total = 2 ** 30
         let killed = false
@@ -183,7 +193,7 @@ for (const wire of WIRES) {
             kill(victim)
           }
         })
-        const into = await accepted
+        const into = await inTime('to be accepted', accepted)
         const receiving = receivePattern(into.stream, pattern, total)
         receiving.catch(() => {})
         sending.catch(() => {})
@@ -203,9 +213,9 @@ for (const wire of WIRES) {
         const accepted = new Promise<Channel>(resolve => {
           inbound = resolve
         })
-        const out = await wire.dial(client, address)
+        const out = await inTime('to dial', wire.dial(client, address))
         out.stream.send(new Uint8Array(3_000_000))
-        const into = await accepted
+        const into = await inTime('to be accepted', accepted)
         into.stream.pause()
         const closing = out.stream.close()
         closing.catch(() => {})
@@ -221,7 +231,7 @@ for (const wire of WIRES) {
 
     it('while stopping', async () => {
       for (const _ of ROUNDS) {
-        const fresh = await wire.createClient()
+        const fresh = await another()
         await fresh.dial(address)
         const stopping = fresh.stop()
         const { pid } = fresh.status()
@@ -235,7 +245,7 @@ for (const wire of WIRES) {
     })
 
     it('while its JavaScript thread is stopped: the heartbeat finds it', async () => {
-      const fresh = await wire.createClient({
+      const fresh = await another({
         heartbeatIntervalMs: 100,
         heartbeatTimeoutMs: 300,
         restart: { initialDelayMs: 10 }
