@@ -47,6 +47,24 @@ export function has(command) {
   }
 }
 
+/** The processes that `pid` has started, and those that they have, as { pid, command }. Linux only. */
+export function descendants(pid) {
+  const all = []
+  for (const name of fs.readdirSync('/proc').filter(entry => /^\d+$/.test(entry))) {
+    try {
+      const stat = fs.readFileSync(`/proc/${name}/stat`, 'utf8')
+      const [, parent] = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+      const command = fs.readFileSync(`/proc/${name}/cmdline`, 'utf8').replaceAll('\0', ' ').trim()
+      all.push({ pid: Number(name), parent: Number(parent), command })
+    } catch {
+      // it has ended
+    }
+  }
+  const below = parent =>
+    all.filter(each => each.parent === parent).flatMap(each => [each, ...below(each.pid)])
+  return below(pid)
+}
+
 /** Every file below `dirs` (relative to the root) that `wanted` takes, sorted. */
 export function files(dirs, wanted = () => true) {
   const found = []

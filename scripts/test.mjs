@@ -9,7 +9,7 @@ import { build } from './build.mjs'
 import { buildOpenSsl, buildStaticQuic, staticQuicMissing } from './build-static-quic.mjs'
 import { instructions } from './instructions.mjs'
 import { lint } from './lint.mjs'
-import { bin, env, Failure, files, main, output, root, run } from './run.mjs'
+import { bin, descendants, env, Failure, files, main, output, root, run } from './run.mjs'
 import {
   buildForeignPeers,
   buildNative,
@@ -39,11 +39,28 @@ const totals = { passed: 0, failed: 0, skipped: 0 }
 /** What the closing lines tell of the tests that failed. */
 const failures = []
 const FAILURE_LINES = 20
+/** No run of tests takes a third of it: one that does stands still. At full counts there is no limit. */
+const RUN_LIMIT_MS = 20 * 60_000
 
 function add({ passed, failed, skipped = 0 }) {
   totals.passed += passed
   totals.failed += failed
   totals.skipped += skipped
+}
+
+/** Ends a run that stands still, with all that it has started, and tells where it stood. */
+function giveUp(child) {
+  const all = descendants(child.pid)
+  const tests = new Set(all.flatMap(({ command }) => command.match(/\S+\.test\.ts$/)?.[0] ?? []))
+  const where = [...tests].join(', ') || child.spawnargs.join(' ')
+  failures.push(`a run stood still for ${RUN_LIMIT_MS / 60_000} min, and was ended: ${where}`)
+  for (const { pid } of [...all, child]) {
+    try {
+      process.kill(pid, 'SIGKILL')
+    } catch {
+      // it has ended
+    }
+  }
 }
 
 /** Runs a program, shows its output (`late`: when it is over), and returns exit code and output. */
@@ -66,8 +83,10 @@ function capture(command, args, { late = false, ...options } = {}) {
     child.stderr?.on('data', data => {
       errors += data
     })
+    const timer = full ? undefined : setTimeout(() => giveUp(child), RUN_LIMIT_MS)
     child.on('error', reject)
     child.on('close', code => {
+      clearTimeout(timer)
       if (late) {
         process.stdout.write(text)
         process.stderr.write(errors)
