@@ -239,9 +239,12 @@ void IoThread::Wait(uint64_t deadline_us) {
   for (;;) {
     const bool spin = now < spin_until;
     const uint64_t left = deadline_us > now ? deadline_us - now : 0;
-    if (!spin && left > 0) sleeps_++;
-    const int ready = PollFor(polls_.data(), polls_.size(),
-                              spin ? 0 : std::min(left, kMaxSleepUs));
+    const uint64_t sleep = spin ? 0 : std::min(left, kMaxSleepUs);
+    if (sleep > 0) {
+      sleeps_++;
+      heartbeat_us_.store(now + sleep, std::memory_order_relaxed);
+    }
+    const int ready = PollFor(polls_.data(), polls_.size(), sleep);
     now = NowUs();
     if (ready > 0) last_event_us_ = now;
     if (ready != 0 || !spin || left == 0) break;
@@ -372,12 +375,12 @@ void IoThread::WaitForStop() {
   const uint64_t exit_at = NowUs() + settings_.link_lost_exit_ms * 1000ull;
   while (!stop_) {
     const uint64_t now = NowUs();
-    heartbeat_us_.store(now, std::memory_order_relaxed);
     uint64_t sleep = kMaxSleepUs;
     if (settings_.exit_on_link_lost) {
       if (now >= exit_at) _exit(0);
       sleep = std::min(sleep, exit_at - now);
     }
+    heartbeat_us_.store(now + sleep, std::memory_order_relaxed);
     pollfd wake = {wake_read_, POLLIN, 0};
     if (PollFor(&wake, 1, sleep) > 0) DrainWakeup();
   }

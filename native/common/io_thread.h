@@ -72,9 +72,10 @@ class IoThread : public Host, private UdpSink {
   // Returns when it has ended. Idempotent.
   void Stop();
 
-  // Any thread. Rounds of the loop so far, and when (CLOCK_MONOTONIC) the last
-  // one began, or a thread of the library was last seen alive if that is
-  // longer ago; an idle loop still turns once per second.
+  // Any thread. Rounds of the loop so far, and until when (CLOCK_MONOTONIC) all
+  // is well: the last round began then, or the one after an idle loop's sleep,
+  // a second at most, is due then; earlier if a thread of the library was due
+  // earlier.
   uint64_t heartbeat_rounds() const { return rounds_.load(); }
   uint64_t heartbeat_us() const { return heartbeat_us_.load(); }
   static uint64_t NowUs();

@@ -91,8 +91,9 @@ class Transport {
                            uint32_t mtu, uint64_t now_us) = 0;
   // A watched descriptor is ready, as poll(2) has it.
   virtual void OnReady(int /*fd*/, short /*events*/, uint64_t /*now_us*/) {}
-  // When the last of the library's own threads gave a sign of life; `now_us`
-  // without such threads. A service whose heartbeat is old is restarted.
+  // When the last of the library's own threads gave a sign of life, or was to
+  // do so if it sleeps; `now_us` without such threads. A service whose
+  // heartbeat is old is restarted.
   virtual uint64_t LastAliveUs(uint64_t now_us) { return now_us; }
   // The parent opened a stream for `connection`. False refuses it: the stream
   // is reset with kNotFound by the caller.

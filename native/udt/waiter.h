@@ -47,7 +47,8 @@ class Waiter {
   void SetBusy(bool busy);
   // A socket of which libudt must be able to tell the state.
   void SetProbe(int socket) { probe_ = socket; }
-  // `now_us` unless the thread is in libudt: then since when.
+  // `now_us` unless the thread is late to come back from libudt: then when it
+  // was to do so.
   uint64_t LastAliveUs(uint64_t now_us) const;
 
  private:

@@ -210,7 +210,7 @@ export class ServiceSession {
   /**
    * Exactly `timeoutMs`: of a service that hangs no better answer is to be expected a little later.
    *
-   * @returns milliseconds since the service's I/O thread began its last round
+   * @returns milliseconds for which the service's I/O thread has been busy with a round, or has overslept
    */
   async ping(timeoutMs: number): Promise<number> {
     const late = new AbortController()

@@ -40,7 +40,7 @@ export interface SupervisedSession {
   /** Resolves, with why, when the links cannot be used any more. */
   readonly broken: Promise<Error | undefined>
   start(timeoutMs: number): Promise<unknown>
-  /** Gives the age of the last round of the service's I/O thread, in ms. */
+  /** Gives for how long the service's I/O thread has been busy with a round, or has overslept, in ms. */
   ping(timeoutMs: number): Promise<number>
   shutdown(timeoutMs: number): Promise<void>
   fail(error: XtpError): void

@@ -28,7 +28,7 @@ export interface Binding {
   stats(request: number, connection: number): void
   /** Ends the I/O thread: resets what is left, closes all sockets. Returns when it has ended. */
   stop(): void
-  /** Milliseconds since the I/O thread began its last round; an idle one turns once per second. */
+  /** Milliseconds for which the I/O thread has been busy with a round, or has overslept; 0: neither. */
   ioAgeMs(): number
   /** Name and version of the addon and its library, for Hello and for logs. */
   readonly version: string
