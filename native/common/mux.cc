@@ -10,7 +10,7 @@ namespace xtp {
 namespace {
 
 constexpr size_t kSlabBytes = 128 * 1024;
-constexpr size_t kMaxFreeSlabs = 16;
+constexpr size_t kMaxFreeSlabs = 64;
 // A slab with less room than this is not read into any more.
 constexpr size_t kMinReadBytes = 16 * 1024;
 // Smaller pieces of payload are copied: each would keep a whole slab alive.

@@ -1,7 +1,7 @@
 // Which connection a datagram is for (RFC 9000, section 5.2): by connection
 // id, of which each connection has several.
 //
-// Ordered, not hashed: the first id of an inbound connection is chosen by the
+// The hash has a key: the first id of an inbound connection is chosen by the
 // peer, who must not be able to choose collisions.
 #ifndef XTP_QUIC_CID_TABLE_H_
 #define XTP_QUIC_CID_TABLE_H_
@@ -11,7 +11,9 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
-#include <map>
+#include <unordered_map>
+
+#include "common/siphash.h"
 
 namespace xtp::quic {
 
@@ -22,6 +24,14 @@ constexpr size_t kCidBytes = 8;
 
 class CidTable {
  public:
+  // First of all. False: the system has no random numbers.
+  bool Init() {
+    Hash hash;
+    if (!FillRandom(&hash.key, sizeof hash.key)) return false;
+    ids_ = Ids(0, hash);
+    return true;
+  }
+
   // False: somebody has it.
   bool Add(const ngtcp2_cid& cid, Connection* connection) {
     return ids_.emplace(Key(cid.data, cid.datalen), connection).second;
@@ -59,15 +69,21 @@ class CidTable {
         : length(static_cast<uint8_t>(count)) {
       if (count > 0) memcpy(data, bytes, count);
     }
-    bool operator<(const Key& other) const {
-      return memcmp(this, &other, sizeof *this) < 0;
-    }
     bool operator==(const Key& other) const {
       return memcmp(this, &other, sizeof *this) == 0;
     }
   };
 
-  std::map<Key, Connection*> ids_;
+  struct Hash {
+    SipKey key;
+    size_t operator()(const Key& id) const {
+      return SipHash(key, id.data, id.length);
+    }
+  };
+
+  using Ids = std::unordered_map<Key, Connection*, Hash>;
+
+  Ids ids_;
   Key last_key_;
   Connection* last_ = nullptr;
 };

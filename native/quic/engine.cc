@@ -17,8 +17,8 @@ QuicEngine::~QuicEngine() {
 }
 
 Status QuicEngine::Init() {
-  if (shared_.tokens.Init()) return Status::Ok();
-  return Status(Code::kInternal, "no random numbers from OpenSSL");
+  if (shared_.tokens.Init() && shared_.cids.Init()) return Status::Ok();
+  return Status(Code::kInternal, "no random numbers");
 }
 
 Status QuicEngine::CheckListen() const {

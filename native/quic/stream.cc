@@ -7,8 +7,6 @@
 namespace xtp::quic {
 namespace {
 
-// A larger buffer than this is not kept once it is empty.
-constexpr size_t kKeepPendingBytes = 64 * 1024;
 // Widening begins when this much is unacknowledged, and doubles it.
 constexpr uint64_t kFirstWiden = 512 * 1024;
 
@@ -73,38 +71,28 @@ void QuicStream::OnData(const uint8_t* data, size_t length, bool fin) {
     return;
   }
   size_t written = 0;
-  if (pending_bytes() == 0 && length > 0) {
-    written = link_->Write(data, length);
-  }
-  pending_.append(reinterpret_cast<const char*>(data) + written,
-                  length - written);
+  if (pending_.empty() && length > 0) written = link_->Write(data, length);
+  pending_.Append(data + written, length - written);
   EndWriting();
 }
 
 void QuicStream::FlushPending() {
   if (link_ == nullptr) return;
-  if (pending_bytes() > 0) {
-    pending_at_ += link_->Write(
-        reinterpret_cast<const uint8_t*>(pending_.data()) + pending_at_,
-        pending_bytes());
-    if (pending_bytes() == 0) {
-      pending_at_ = 0;
-      pending_.clear();
-      if (pending_.capacity() > kKeepPendingBytes) pending_.shrink_to_fit();
-      // The connection may wait for it to end.
-      connection_->StreamChanged(this);
-    } else if (pending_at_ >= kKeepPendingBytes &&
-               pending_at_ >= pending_bytes()) {
-      pending_.erase(0, pending_at_);
-      pending_at_ = 0;
-    }
+  while (!pending_.empty()) {
+    const iovec front = pending_.front();
+    const size_t written = link_->Write(
+        static_cast<const uint8_t*>(front.iov_base), front.iov_len);
+    pending_.Consume(written);
+    if (written < front.iov_len) break;
+    // The connection may wait for it to end.
+    if (pending_.empty()) connection_->StreamChanged(this);
   }
   EndWriting();
   ReleaseIfOver();
 }
 
 void QuicStream::EndWriting() {
-  if (!peer_fin_ || write_closed_ || pending_bytes() > 0) return;
+  if (!peer_fin_ || write_closed_ || !pending_.empty()) return;
   write_closed_ = true;
   link_->CloseWrite();
 }
@@ -244,8 +232,7 @@ void QuicStream::DropLink() {
   ready_node.Unlink();
   blocked_node.Unlink();
   waiting_node.Unlink();
-  pending_ = std::string();
-  pending_at_ = 0;
+  pending_.Clear();
   slices_at_ = slices_count_ = 0;
   connection_->ReturnSendWindow(extra_credit_);
   extra_credit_ = 0;

@@ -14,8 +14,8 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <string>
 
+#include "common/byte_queue.h"
 #include "common/intrusive_list.h"
 #include "common/stream.h"
 
@@ -75,7 +75,7 @@ class QuicStream final : public StreamHandler {
   }
   // The connection is over: cuts off what is left.
   void Abort(uint32_t code);
-  size_t pending_bytes() const { return pending_.size() - pending_at_; }
+  size_t pending_bytes() const { return pending_.size(); }
 
   IntrusiveList<QuicStream>::Node ready_node{this};    // has output
   IntrusiveList<QuicStream>::Node blocked_node{this};  // no connection window
@@ -108,8 +108,7 @@ class QuicStream final : public StreamHandler {
   uint64_t extra_credit_ = 0;  // given by Widen
 
   // Towards the parent.
-  std::string pending_;
-  size_t pending_at_ = 0;
+  ByteQueue pending_;
   bool peer_fin_ = false;
   bool write_closed_ = false;
   uint64_t ungranted_ = 0;     // received, and the parent has not granted it
