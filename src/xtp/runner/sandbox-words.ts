@@ -68,9 +68,10 @@ function whoText({ user }: SandboxFacts): string {
   return user === undefined ? 'this user' : `user ${user.uid}, which the service becomes,`
 }
 
-function reasonOf(failure: JailFailure, facts: SandboxFacts): string {
+function reasonOf(level: SandboxLevel, failure: JailFailure, facts: SandboxFacts): string {
   const { step, errno } = failure
-  if (NAMESPACE_STEPS.has(step)) {
+  // L2 has no namespaces; its setgroups is that of the user
+  if (level !== 'L2' && NAMESPACE_STEPS.has(step)) {
     return namespaceText(failure, facts)
   }
   if (step === 'execve') {
@@ -88,7 +89,7 @@ function reasonOf(failure: JailFailure, facts: SandboxFacts): string {
     return 'the kernel has no seccomp filters: it must be built with CONFIG_SECCOMP_FILTER'
   }
   if (step === 'setuid' || step === 'setgid' || step === 'setgroups' || step === 'capset') {
-    return `root here may not become ${whoText(facts)} a container without CAP_SETUID and CAP_SETGID, most likely`
+    return `root here may not become user ${facts.user?.uid}: a container without CAP_SETUID and CAP_SETGID, most likely`
   }
   return 'the kernel refused it'
 }
@@ -99,5 +100,5 @@ export function failureText(
   failure: JailFailure,
   facts: SandboxFacts
 ): string {
-  return `${level} does not work here: ${reasonOf(failure, facts)} (${failure.step}: ${failure.errno})`
+  return `${level} does not work here: ${reasonOf(level, failure, facts)} (${failure.step}: ${failure.errno})`
 }

@@ -143,6 +143,11 @@ describe('what is said about a step that failed', () => {
       /sysctl -w user\.max_user_namespaces=15000.*\(namespaces: ENOSPC\)$/
     ],
     [
+      'groups that root may not leave, without namespaces',
+      ['L2', { step: 'setgroups', errno: 'EPERM' }, { user: { uid: 5, gid: 5 }, execPath: '/n' }],
+      /L2 does not work here: root here may not become user 5: .*CAP_SETGID/
+    ],
+    [
       'Debian’s switch',
       [
         'L3',
