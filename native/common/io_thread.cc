@@ -242,7 +242,9 @@ void IoThread::Wait(uint64_t deadline_us) {
     const uint64_t sleep = spin ? 0 : std::min(left, kMaxSleepUs);
     if (sleep > 0) {
       sleeps_++;
-      heartbeat_us_.store(now + sleep, std::memory_order_relaxed);
+      if (!library_is_late_) {
+        heartbeat_us_.store(now + sleep, std::memory_order_relaxed);
+      }
     }
     const int ready = PollFor(polls_.data(), polls_.size(), sleep);
     now = NowUs();
@@ -256,8 +258,9 @@ void IoThread::Wait(uint64_t deadline_us) {
 uint64_t IoThread::Round() {
   rounds_.store(rounds_.load(std::memory_order_relaxed) + 1,
                 std::memory_order_relaxed);
-  heartbeat_us_.store(std::min(now_us_, transport_->LastAliveUs(now_us_)),
-                      std::memory_order_relaxed);
+  const uint64_t alive_us = std::min(now_us_, transport_->LastAliveUs(now_us_));
+  library_is_late_ = alive_us < now_us_;
+  heartbeat_us_.store(alive_us, std::memory_order_relaxed);
   // Commands may bind sockets that were not polled.
   const size_t polled = sockets_.size();
   if (polls_[kWakePoll].revents != 0) RunCommands();

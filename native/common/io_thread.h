@@ -133,6 +133,7 @@ class IoThread : public Host, private UdpSink {
   std::atomic<bool> stop_{false};
   std::atomic<uint64_t> rounds_{0};
   std::atomic<uint64_t> heartbeat_us_{0};
+  bool library_is_late_ = false;  // a thread of its own
 
   // Set by Start before the thread exists, closed after it ended.
   int wake_read_ = -1;

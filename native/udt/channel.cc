@@ -129,6 +129,11 @@ void Channel::AddDialing(uint32_t socket) {
   dialing_.insert(socket);
 }
 
+bool Channel::StopDialing(uint32_t socket) {
+  std::lock_guard<std::mutex> lock(mutex_);
+  return dialing_.erase(socket) != 0;
+}
+
 void Channel::Forget(uint32_t socket) {
   std::lock_guard<std::mutex> lock(mutex_);
   dialing_.erase(socket);

@@ -109,6 +109,9 @@ class Channel final : private UdpSink, private AckListener {
   std::unique_lock<std::mutex> HoldAnswers() {
     return std::unique_lock<std::mutex>(answers_mutex_);
   }
+  // Nothing reaches a socket that dials any more. False: libudt has had the
+  // answer, or it does not dial.
+  bool StopDialing(uint32_t socket);
   // A UDT socket that is no more: its peer is told, should it send.
   void Forget(uint32_t socket);
   void TakeNotices(std::vector<Notice>* out);

@@ -21,6 +21,9 @@ constexpr size_t kMaxFrameBytes = 64 * 1024;
 constexpr uint64_t kScanUs = 100 * 1000;
 // How long a closed connection's last frame may take.
 constexpr uint64_t kDyingUs = 200 * 1000;
+// A dial without an answer begins anew: the cookie that it has may be that of a
+// peer which has been restarted.
+constexpr uint64_t kRedialUs = 3 * 1000 * 1000;
 constexpr size_t kMaxDying = 1024;
 // libudt counts IPv4's headers always.
 constexpr uint32_t kCountedBytes = UdpOverhead(AF_INET);
@@ -230,7 +233,10 @@ Status UdtEngine::Connect(PortBase* port, ByteConnection* connection,
 void UdtEngine::Bury(int socket, Channel* channel, bool at_once) {
   sockets_.erase(socket);
   waiter_.SetInterest(socket, 0);
-  if (at_once || dying_.size() >= kMaxDying) {
+  // libudt must not be closed by one thread while another one connects it.
+  const bool connects = !channel->StopDialing(static_cast<uint32_t>(socket)) &&
+                        UDT::getsockstate(socket) == CONNECTING;
+  if (!connects && (at_once || dying_.size() >= kMaxDying)) {
     Close(socket, channel);
     return;
   }
@@ -249,8 +255,9 @@ void UdtEngine::CloseDying(bool all) {
     int32_t left = 0;
     int length = sizeof left;
     const bool sent =
-        UDT::getsockopt(dying.socket, 0, UDT_SNDDATA, &left, &length) != 0 ||
-        left == 0;
+        UDT::getsockstate(dying.socket) != CONNECTING &&
+        (UDT::getsockopt(dying.socket, 0, UDT_SNDDATA, &left, &length) != 0 ||
+         left == 0);
     if (!all && !sent && now_us() < dying.until_us) {
       i++;
       continue;
@@ -329,10 +336,11 @@ void UdtEngine::DialIsReady(ByteConnection* connection, UdtSocket* socket) {
       break;
     case INIT:
     case OPENED:
-    case CONNECTING:
       break;
+    case CONNECTING:
+      if (now_us() - socket->since_us() < kRedialUs) break;
+      [[fallthrough]];
     default: {
-      // libudt gives up after three seconds, whatever the dial wants.
       waiter_.SetInterest(socket->socket(), 0);
       std::unique_ptr<ByteSocket> same(socket);
       const Status status = Connect(connection->port(), connection, &same);
@@ -423,9 +431,7 @@ void UdtEngine::Scan() {
   late.clear();
   for (const auto& [socket, connection] : sockets_) {
     const UDTSTATUS state = UDT::getsockstate(socket);
-    if (state == CONNECTING || (state == CONNECTED && !connection->dialing())) {
-      continue;
-    }
+    if (state == CONNECTED && !connection->dialing()) continue;
     late.push_back(socket);
   }
   for (const int socket : late) Ready(socket);

@@ -120,6 +120,38 @@ TEST(TheSamePortOfTwoAddressesIsTwoPorts) {
   UDT::close(b);
 }
 
+// libudt would give up after three seconds, keep what has been closed in its
+// list, and read and write there for as long as the port lives.
+TEST(ADialIsGivenUpByTheEngineAlone) {
+  End dialer(At("127.0.0.1"));
+  const int silent = socket(AF_INET, SOCK_DGRAM, 0);
+  const Endpoint any = At("127.0.0.1");
+  CHECK_EQ(bind(silent, any.address(), any.length()), 0);
+  sockaddr_storage name = {};
+  socklen_t length = sizeof name;
+  getsockname(silent, reinterpret_cast<sockaddr*>(&name), &length);
+  const Endpoint to =
+      Endpoint::FromSockaddr(reinterpret_cast<sockaddr*>(&name), length);
+  const int socket = dialer.Dial(to);
+  usleep(3600 * 1000);
+  const auto datagrams = [silent] {
+    char bytes[2000];
+    int count = 0;
+    while (recv(silent, bytes, sizeof bytes, MSG_DONTWAIT) > 0) count++;
+    return count;
+  };
+  datagrams();
+  usleep(1000 * 1000);
+  CHECK(datagrams() > 1);  // it has not stopped to ask
+  CHECK(dialer.channel->StopDialing(static_cast<uint32_t>(socket)));
+  UDT::close(socket);
+  usleep(600 * 1000);
+  datagrams();
+  usleep(600 * 1000);
+  CHECK_EQ(datagrams(), 0);
+  close(silent);
+}
+
 TEST(ThePortIsFreeAtOnce) {
   for (const char* ip : {"127.0.0.1", "::1"}) {
     Endpoint local;

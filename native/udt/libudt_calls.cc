@@ -23,6 +23,21 @@
 #include "common/thread.h"
 #include "udt/channel.h"
 
+// What libudt gives up connecting after three seconds it forgets to take out of
+// its list, which then refers to what has been deleted. So it never gives up:
+// the engine does. (CRcvQueue::registerConnector; `until_us` in its time.)
+extern "C" {
+void __real__ZN9CRcvQueue17registerConnectorERKiP4CUDTiPK8sockaddrm(
+    void* queue, const int* id, void* socket, int family,
+    const sockaddr* address, uint64_t until_us);
+void __wrap__ZN9CRcvQueue17registerConnectorERKiP4CUDTiPK8sockaddrm(
+    void* queue, const int* id, void* socket, int family,
+    const sockaddr* address, uint64_t) {
+  __real__ZN9CRcvQueue17registerConnectorERKiP4CUDTiPK8sockaddrm(
+      queue, id, socket, family, address, UINT64_MAX);
+}
+}
+
 namespace xtp::udt {
 namespace {
 

@@ -22,7 +22,8 @@ UdtSocket::UdtSocket(SocketOwner* owner, std::shared_ptr<Channel> channel,
     : owner_(owner),
       channel_(std::move(channel)),
       frame_bytes_(frame_bytes),
-      socket_(socket) {}
+      socket_(socket),
+      since_us_(owner->clock_us()) {}
 
 UdtSocket::~UdtSocket() {
   if (socket_ != UDT::INVALID_SOCK) owner_->Bury(socket_, channel_.get(), true);
@@ -31,6 +32,7 @@ UdtSocket::~UdtSocket() {
 void UdtSocket::Replace(int socket) {
   owner_->Bury(socket_, channel_.get(), true);
   socket_ = socket;
+  since_us_ = owner_->clock_us();
 }
 
 void UdtSocket::Opened() {

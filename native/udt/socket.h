@@ -36,6 +36,8 @@ class UdtSocket final : public ByteSocket {
   ~UdtSocket() override;
 
   int socket() const { return socket_; }
+  // When the engine took it, or the last one that took its place.
+  uint64_t since_us() const { return since_us_; }
   // It is connected: says the preface, wants to be told of bytes.
   void Opened();
   // The peer's preface has come.
@@ -73,6 +75,7 @@ class UdtSocket final : public ByteSocket {
   const std::shared_ptr<Channel> channel_;
   const size_t frame_bytes_;
   int socket_;
+  uint64_t since_us_;
   int interest_ = 0;
   bool read_waits_ = true;    // for bytes of the peer
   bool write_waits_ = false;  // for room

@@ -35,13 +35,15 @@ describe('a deadlock in libudt', { skip: sanitizerReason() }, () => {
   after(() => fs.rmSync(dir, { recursive: true }))
 
   for (const busy of [true, false]) {
-    it(busy ? 'in the middle of a transfer' : 'while nothing happens', async () => {
+    it(busy ? 'in the middle of a transfer' : 'while nothing happens', async t => {
       fs.rmSync(well, { force: true })
       const server = new XtpClient(
         { ...wire.transport, serviceEntry: entry },
         { ...HEARTBEAT, sandbox: testSandbox() }
       )
+      t.after(() => server.stop())
       const client = createClient({}, 'udt')
+      t.after(() => client.stop())
       const lost: Error[] = []
       server.addEventListener('service:lost', ({ detail }) => lost.push(detail))
       const listener = await wire.listen(server, ({ stream }) => {
@@ -51,6 +53,7 @@ describe('a deadlock in libudt', { skip: sanitizerReason() }, () => {
       const { pid } = server.status()
       fs.writeFileSync(well, '')
       let feeding: NodeJS.Timeout | undefined
+      t.after(() => clearInterval(feeding))
       if (busy) {
         const connection = await client.dial<XtpConnection>(address)
         feeding = setInterval(() => {
@@ -58,7 +61,6 @@ describe('a deadlock in libudt', { skip: sanitizerReason() }, () => {
         }, 5)
       }
       await until('the heartbeat has found it', () => lost.length > 0, 8000)
-      clearInterval(feeding)
       assert.ok(isXtpError(lost[0], 'ERR_XTP_SERVICE_LOST'), String(lost[0]))
       assert.match(lost[0].message, /I\/O thread/)
       await until('it listens again', () => listener.getAddrs().length > 0, 5000)
@@ -68,8 +70,6 @@ describe('a deadlock in libudt', { skip: sanitizerReason() }, () => {
         signal: AbortSignal.timeout(5000)
       })
       await again.close()
-      await client.stop()
-      await server.stop()
     })
   }
 })
