@@ -14,7 +14,7 @@
 namespace xtp::udt {
 namespace {
 
-constexpr int kBatch = 256;
+constexpr size_t kFirstBatch = 256;
 constexpr int64_t kWaitMs = 500;
 constexpr int kBusyStepMs = 10;
 constexpr int kIdleStepMs = 250;
@@ -81,26 +81,34 @@ void* Waiter::ThreadMain(void* self) {
 
 void Waiter::Run() {
   SetEventWaiter(&step_ms_);
-  UDTSOCKET readable[kBatch], writable[kBatch];
+  std::vector<UDTSOCKET> readable(kFirstBatch), writable(kFirstBatch);
   while (!stop_) {
-    int reads = kBatch;
-    int writes = kBatch;
+    const auto batch = static_cast<int>(readable.size());
+    int reads = batch;
+    int writes = batch;
     // libudt leaves the number as it was where there is none.
     readable[0] = writable[0] = UDT::INVALID_SOCK;
     in_library_since_us_ = IoThread::NowUs();
     if (probe_ >= 0) UDT::getsockstate(probe_);
-    const int found =
-        UDT::epoll_wait2(epoll_, readable, &reads, writable, &writes, kWaitMs);
+    const int found = UDT::epoll_wait2(epoll_, readable.data(), &reads,
+                                       writable.data(), &writes, kWaitMs);
     in_library_since_us_ = 0;
     if (found <= 0) continue;
     if (readable[0] == UDT::INVALID_SOCK) reads = 0;
     if (writable[0] == UDT::INVALID_SOCK) writes = 0;
     std::unique_lock<std::mutex> lock(mutex_);
-    ready_.insert(ready_.end(), readable, readable + reads);
-    ready_.insert(ready_.end(), writable, writable + writes);
+    ready_.insert(ready_.end(), readable.data(), readable.data() + reads);
+    ready_.insert(ready_.end(), writable.data(), writable.data() + writes);
     waiting_ = true;
     host_->Wake();
     continued_.wait(lock, [this] { return !waiting_ || stop_; });
+    lock.unlock();
+    // libudt tells of the newest sockets first, and where there are more, of
+    // the old ones and the listener never.
+    if (std::max(reads, writes) == batch) {
+      readable.resize(2 * readable.size());
+      writable.resize(readable.size());
+    }
   }
 }
 
