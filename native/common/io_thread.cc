@@ -23,6 +23,8 @@ namespace {
 
 // An idle loop turns once in this time, for the heartbeat.
 constexpr uint64_t kMaxSleepUs = 1000 * 1000;
+// The same while a thread of the library is late: most likely not for long.
+constexpr uint64_t kWorriedSleepUs = 50 * 1000;
 // What one socket may deliver in a round.
 constexpr uint64_t kUdpBurstBytes = 1024 * 1024;
 constexpr uint64_t kUdpBurstDatagrams = 1024;
@@ -239,7 +241,8 @@ void IoThread::Wait(uint64_t deadline_us) {
   for (;;) {
     const bool spin = now < spin_until;
     const uint64_t left = deadline_us > now ? deadline_us - now : 0;
-    const uint64_t sleep = spin ? 0 : std::min(left, kMaxSleepUs);
+    const uint64_t longest = library_is_late_ ? kWorriedSleepUs : kMaxSleepUs;
+    const uint64_t sleep = spin ? 0 : std::min(left, longest);
     if (sleep > 0) {
       sleeps_++;
       if (!library_is_late_) {

@@ -68,7 +68,8 @@ void Waiter::SetBusy(bool busy) {
 
 uint64_t Waiter::LastAliveUs(uint64_t now_us) const {
   const uint64_t since = in_library_since_us_;
-  return since == 0 ? now_us : std::min(now_us, since + kWaitMs * 1000);
+  constexpr uint64_t kLongestUs = (kWaitMs + kIdleStepMs) * 1000;
+  return since == 0 ? now_us : std::min(now_us, since + kLongestUs);
 }
 
 void* Waiter::ThreadMain(void* self) {

@@ -5,7 +5,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import type { Multiaddr } from '@multiformats/multiaddr'
 import { WIRES } from '../support/wires.ts'
 
-const HEARTBEAT = { heartbeatIntervalMs: 50, heartbeatTimeoutMs: 500 }
+const HEARTBEAT = { heartbeatIntervalMs: 50, heartbeatTimeoutMs: 750 }
 /** Threads of an idle service sleep for a second at most. */
 const IDLE_MS = 2000
 
