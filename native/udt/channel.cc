@@ -119,6 +119,11 @@ void Channel::Wake() {
   if (write(wake_[1], &byte, 1) < 0) return;  // full: it wakes as well
 }
 
+void Channel::Open() {
+  open_ = true;
+  Wake();
+}
+
 void Channel::SetBusy(bool busy) {
   if (busy_.exchange(busy) == busy) return;
   if (busy) Wake();
@@ -224,7 +229,7 @@ ssize_t Channel::Receive(msghdr* message) {
 
 // Reads one batch. False: there is nothing.
 bool Channel::Fill() {
-  if (closed_) return false;
+  if (closed_ || !open_) return false;
   {
     std::shared_lock<std::shared_mutex> lock(socket_mutex_);
     if (socket_ == nullptr) return false;
@@ -265,7 +270,7 @@ void Channel::Wait() {
   {
     // Close waits until this returns; it wakes first.
     std::shared_lock<std::shared_mutex> lock(socket_mutex_);
-    if (socket_ != nullptr && !closed_) polls[1].fd = socket_->fd();
+    if (socket_ != nullptr && open_ && !closed_) polls[1].fd = socket_->fd();
     PollFor(polls, 2, due - std::min(due, now));
     if ((polls[1].revents & POLLERR) != 0) {
       socket_->ReceiveErrors(&buffers_, this);

@@ -95,6 +95,9 @@ class Channel final : private UdpSink, private AckListener {
   // What UDT::bind2 takes.
   int handle() const { return handle_; }
   const Endpoint& local() const { return local_; }
+  // From now on datagrams are received: libudt has a listener for those that
+  // have waited, and would drop requests before.
+  void Open();
   // Whether requests of peers go to libudt; without, they are refused. They do
   // at first: those that waited for a restart are not refused meanwhile.
   void SetListening(bool listening) { listening_ = listening; }
@@ -221,6 +224,7 @@ class Channel final : private UdpSink, private AckListener {
   uint16_t virtual_port_ = 0;
   int wake_[2] = {-1, -1};
 
+  std::atomic<bool> open_{false};
   std::atomic<bool> listening_{true};
   std::atomic<bool> full_{false};
   std::atomic<bool> busy_{false};

@@ -192,6 +192,7 @@ Status UdtEngine::OpenPort(const Endpoint& local,
     channel->Close();
     return status;
   }
+  channel->Open();
   waiter_.SetProbe(listener);
   *out =
       std::make_unique<Port>(this, next_port_++, std::move(channel), listener);

@@ -53,6 +53,7 @@ class End {
         Channel::Create(std::move(udp), PacketLimits(), owner_, &channel).ok());
     listener = Socket();
     CHECK_EQ(UDT::listen(listener, 16), 0);
+    channel->Open();
     channel->SetBusy(true);
   }
   ~End() {
@@ -215,6 +216,37 @@ TEST(OptionsOfALentSocketStay) {
   UDT::close(one);
   channel->Close();
   close(fd);
+}
+
+// A request that has waited for a restart in a kept socket: libudt would drop
+// what it reads before it listens.
+TEST(ARequestThatCameBeforeTheListenerIsAnswered) {
+  UDT::startup();
+  std::unique_ptr<UdpSocket> udp;
+  CHECK(UdpSocket::Bind(At("127.0.0.1"), UdpOptions(), &udp).ok());
+  const int peer = socket(AF_INET, SOCK_DGRAM, 0);
+  const Endpoint& to = udp->local();
+  uint8_t request[kHandshakeBytes] = {0x80};
+  const uint32_t words[] = {4, 1, 7, 1500, 8192, 1, 99};
+  for (size_t i = 0; i < 7; i++) {
+    PutU32(request + kHeaderBytes + 4 * i, words[i]);
+  }
+  CHECK(sendto(peer, request, sizeof request, 0, to.address(), to.length()) >
+        0);
+  std::shared_ptr<Channel> channel;
+  CHECK(Channel::Create(std::move(udp), PacketLimits(),
+                        std::make_shared<ChannelOwner>(), &channel)
+            .ok());
+  const int listener = UDT::socket(AF_INET, SOCK_STREAM, 0);
+  CHECK_EQ(UDT::bind2(listener, channel->handle()), 0);
+  usleep(50000);  // libudt's thread reads
+  CHECK_EQ(UDT::listen(listener, 16), 0);
+  channel->Open();
+  pollfd answer = {peer, POLLIN, 0};
+  CHECK_EQ(poll(&answer, 1, 3000), 1);
+  UDT::close(listener);
+  channel->Close();
+  close(peer);
 }
 
 TEST(ARefusedDialIsNoConnection) {
