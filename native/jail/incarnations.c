@@ -1,78 +1,56 @@
-// The jail's side of every launch: it forks, hears from stage 1, lets it into
-// its user namespace, lends sockets, signals, and tells the exact end.
-#include <errno.h>
-#include <fcntl.h>
+// The jail's side of every launch: it collects the links, forks, hears from
+// stage 1, lets it into its user namespace, lends sockets, signals, and tells
+// the exact end.
 #include <limits.h>
-#include <signal.h>
-#include <string.h>
-#include <sys/resource.h>
-#include <sys/socket.h>
-#include <sys/syscall.h>
 #include <sys/time.h>
-#include <sys/wait.h>
 
 #include "jail.h"
+
+// Our ends of FD_SOCKETS, FD_STATUS (-1 when stage 1 is over) and FD_END, and
+// the pidfds of `main` and `service`.
+enum { SOCKETS, STATUS, END, MAIN, SERVICE, OURS };
 
 static struct incarnation {
   enum { FREE, WAITING, LAUNCHED } state;  // WAITING: for its links
   uint32_t number;                         // 0: a probe
   int level;
-  int sockets[2];  // lends sockets: our end, the service's
-  int status;      // our end of FD_STATUS; -1 when stage 1 is over
-  int end;         // our end of FD_END
-  pid_t main;      // our child: the service (L0, L2) or its init; 0: reaped
-  pid_t service;   // 0 until it is about to exec
-  int pidfd;       // of the service
-  bool started;    // told
-  bool killed;     // on request, or at our end
+  int child[FD_DEV_NULL];  // the descriptors it will have: ours until then
+  int ours[OURS];
+  pid_t main;     // our child: the service (L0, L2) or its init; 0: reaped
+  pid_t service;  // 0 until it is about to exec
+  bool started;   // told
   int exit_status;
   struct rusage usage;
   char failure[64];  // "STEP ERRNO"
 } table[MAX_INCARNATIONS];
 
+#define FOR_EACH(it) \
+  for (struct incarnation *it = table; it < table + MAX_INCARNATIONS; it++)
+
 static uint32_t highest;  // the greatest number ever started
 
-static void drop(int *fd) {
-  if (*fd >= 0) close(*fd);
-  *fd = -1;
+static void drop(int *fds, int count) {
+  for (int i = 0; i < count; i++) {
+    if (fds[i] >= 0) close(fds[i]);
+    fds[i] = -1;
+  }
 }
 
-static bool pair(int fds[2]) {
-  return socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds) == 0;
+static bool pair(int *ours, int *theirs) {
+  int fds[2];
+  if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds) != 0) {
+    return false;
+  }
+  *ours = fds[0];
+  *theirs = fds[1];
+  return true;
 }
 
 // NULL: there is none, as for number 0.
 static struct incarnation *find(uint32_t number) {
-  for (int i = 0; i < MAX_INCARNATIONS && number != 0; i++) {
-    if (table[i].state != FREE && table[i].number == number) return &table[i];
+  FOR_EACH(it) {
+    if (number != 0 && it->state != FREE && it->number == number) return it;
   }
-  return NULL;
-}
-
-static void release(struct incarnation *it) {
-  drop(&it->sockets[0]);
-  drop(&it->sockets[1]);
-  drop(&it->status);
-  drop(&it->end);
-  drop(&it->pidfd);
-  it->state = FREE;
-}
-
-// NULL with errno.
-static struct incarnation *create(uint32_t number, int level) {
-  struct incarnation *it = table;
-  while (it < table + MAX_INCARNATIONS && it->state != FREE) it++;
-  errno = ENFILE;
-  if (it == table + MAX_INCARNATIONS) return NULL;
-  *it = (struct incarnation){.state = WAITING,
-                             .number = number,
-                             .level = level,
-                             .sockets = {-1, -1},
-                             .status = -1,
-                             .end = -1,
-                             .pidfd = -1};
-  if (pair(it->sockets)) return it;
-  it->state = FREE;
   return NULL;
 }
 
@@ -81,20 +59,23 @@ static void fail(struct incarnation *it, const char *step, int error) {
   snprintf(it->failure, sizeof it->failure, "%s %d", step, error);
 }
 
-static void tell_failure(uint32_t number, int level, const char *failure) {
-  if (number == 0) {
-    event("probed L%d %s\n", level, failure);
-  } else {
-    event("failed %u %s\n", number, failure);
-  }
+// Init takes its whole namespace along.
+static void kill_all(const struct incarnation *it) {
+  if (it->main > 0) kill(it->main, SIGKILL);
 }
 
 // Nothing of it is left when its end is told.
 static void finish(struct incarnation *it) {
-  release(it);
-  if (it->number == 0 || it->failure[0] != '\0') {
-    const char *failure = it->failure[0] != '\0' ? it->failure : "ok";
-    tell_failure(it->number, it->level, failure);
+  drop(it->ours, OURS);
+  drop(it->child, FD_DEV_NULL);
+  it->state = FREE;
+  const bool failed = it->failure[0] != '\0';
+  if (it->number == 0) {
+    event("probed L%d %s\n", it->level, failed ? it->failure : "ok");
+    return;
+  }
+  if (failed) {
+    event("failed %u %s\n", it->number, it->failure);
     return;
   }
   const int status = it->exit_status;
@@ -108,89 +89,80 @@ static void finish(struct incarnation *it) {
 
 // --- launching ------------------------------------------------------------
 
-// In the child. Everything out of the way first, then into place: no source
-// may be where a target is.
-static void place_descriptors(const struct incarnation *it, const int links[],
-                              int null, int status, int end,
-                              const int lock[2]) {
-  int at[FD_FIRST_FREE] = {null,     links[2],       links[2], links[0],
-                           links[1], it->sockets[1], lock[0],  status,
-                           end,      lock[1]};
-  for (int i = 0; i < FD_FIRST_FREE; i++) {
-    // a probe has no links
-    at[i] = fcntl(at[i] < 0 ? null : at[i], F_DUPFD_CLOEXEC, FD_FIRST_FREE);
-    if (at[i] < 0) _exit(126);
+// In the child. No source is where a target is: the jail's own descriptors
+// are behind them. A probe has no links.
+static void place_descriptors(const struct incarnation *it) {
+  for (int i = 0; i < FD_DEV_NULL; i++) {
+    const int from = it->child[i == FD_OUT ? FD_LOG : i];
+    const int flags = i >= FD_STATUS ? O_CLOEXEC : 0;
+    if (dup3(from < 0 ? FD_DEV_NULL : from, i, flags) < 0) _exit(126);
   }
-  for (int i = 0; i < FD_FIRST_FREE; i++) {
-    if (dup3(at[i], i, i >= FD_STATUS ? O_CLOEXEC : 0) < 0) _exit(126);
-  }
-  if (syscall(SYS_close_range, FD_FIRST_FREE, ~0U, 0) != 0) _exit(126);
+  if (syscall(SYS_close_range, FD_DEV_NULL, ~0U, 0) != 0) _exit(126);
 }
 
-static void launch(struct incarnation *it, int links[LINKS]) {
-  int status[2] = {-1, -1}, end[2] = {-1, -1}, lock[2] = {-1, -1};
-  // Not in the child, where it could be of a mount that goes.
-  int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-  const int one = 1;
-  pid_t pid = -1;
-  if (null >= 0 && pair(status) && pair(end) && pair(lock) &&
-      setsockopt(status[0], SOL_SOCKET, SO_PASSCRED, &one, sizeof one) == 0) {
-    // As fork, but into new namespaces.
-    pid = (pid_t)syscall(SYS_clone, stage1_namespaces(it->level) | SIGCHLD, 0,
-                         0, 0, 0);
-  }
-  const int error = errno;
-  if (pid == 0) {
-    place_descriptors(it, links, null, status[1], end[1], lock);
+static void launch(struct incarnation *it) {
+  it->state = LAUNCHED;
+  // As fork, but into new namespaces.
+  it->main = (pid_t)syscall(
+      SYS_clone, stage1_namespaces(it->level) | CLONE_PIDFD | SIGCHLD, 0,
+      &it->ours[MAIN], 0, 0);
+  if (it->main == 0) {
+    place_descriptors(it);
     stage1(it->level, it->number == 0);
   }
-  // Our copies of the service's ends must go: their end of file is what tells
-  // the parent of a crash.
-  for (int i = 0; i < LINKS; i++) drop(&links[i]);
-  drop(&null);
-  drop(&it->sockets[1]);
-  drop(&status[1]);
-  drop(&end[1]);
-  drop(&lock[0]);
-  drop(&lock[1]);
-  it->status = status[0];
-  it->end = end[0];
-  it->state = LAUNCHED;
-  it->main = pid;
-  if (pid >= 0) return;
-  fail(it, it->level >= 3 ? "namespaces" : "fork", error);
-  finish(it);
+  if (it->main < 0) fail(it, it->level >= 3 ? "namespaces" : "fork", errno);
+  // Our copies must go: the end of file of the links is what tells the parent
+  // of a crash.
+  drop(it->child, FD_DEV_NULL);
+  if (it->main < 0) finish(it);
 }
 
-bool incarnation_expects_links(uint32_t number) {
-  const struct incarnation *it = find(number);
-  return number > highest || (it != NULL && it->state == WAITING);
-}
-
-void incarnations_launch(void) {
-  for (int i = 0; i < MAX_INCARNATIONS; i++) {
-    struct incarnation *it = &table[i];
-    int links[LINKS] = {-1, -1, -1};
-    if (it->state == WAITING &&
-        (it->number == 0 || links_take(it->number, links))) {
-      launch(it, links);
-    }
-  }
+// 0 or an errno.
+static int open_ends(int ours[OURS], int child[FD_DEV_NULL]) {
+  const int one = 1;
+  const bool done =
+      pair(&ours[SOCKETS], &child[FD_SOCKETS]) &&
+      pair(&ours[STATUS], &child[FD_STATUS]) &&
+      pair(&ours[END], &child[FD_END]) &&
+      pair(&child[FD_LOCK_PEER], &child[FD_LOCK]) &&
+      setsockopt(ours[STATUS], SOL_SOCKET, SO_PASSCRED, &one, sizeof one) == 0;
+  return done ? 0 : errno;
 }
 
 void incarnation_start(uint32_t number, int level) {
-  char failure[32];
-  struct incarnation *it = NULL;
-  errno = level < 0 ? EINVAL : EEXIST;
-  if (level >= 0 && (number == 0 || number > highest)) {
-    it = create(number, level);
-    if (number > highest) highest = number;
+  struct incarnation none, *it = &none;
+  FOR_EACH(place) if (place->state == FREE) it = place;
+  *it = (struct incarnation){WAITING, .number = number, .level = level};
+  memset(it->ours, -1, sizeof it->ours);
+  memset(it->child, -1, sizeof it->child);
+  const int error = level < 0                          ? EINVAL
+                    : number != 0 && number <= highest ? EEXIST
+                    : it == &none                      ? ENFILE
+                                  : open_ends(it->ours, it->child);
+  if (level >= 0 && number > highest) highest = number;
+  if (error != 0) {
+    fail(it, "start", error);
+    finish(it);
+  } else if (number == 0) {
+    launch(it);
   }
-  if (it == NULL) {
-    snprintf(failure, sizeof failure, "start %d", errno);
-    tell_failure(number, level, failure);
+}
+
+bool incarnation_link(uint32_t number, unsigned char kind, int link) {
+  struct incarnation *it = find(number);
+  const int at = kind == 'c'   ? FD_CONTROL
+                 : kind == 'd' ? FD_DATA
+                 : kind == 'l' ? FD_LOG
+                               : -1;
+  if (at < 0 || it == NULL || it->state != WAITING || it->child[at] >= 0) {
+    return false;
   }
-  links_sweep();
+  int *const child = it->child;
+  child[at] = link;
+  if (child[FD_CONTROL] >= 0 && child[FD_DATA] >= 0 && child[FD_LOG] >= 0) {
+    launch(it);
+  }
+  return true;
 }
 
 // --- while it lives -------------------------------------------------------
@@ -198,43 +170,32 @@ void incarnation_start(uint32_t number, int level) {
 int incarnation_give(uint32_t number, const char *id, int socket) {
   const struct incarnation *it = find(number);
   if (it == NULL) return ESRCH;
-  union {
+  struct {
     struct cmsghdr header;
-    char bytes[CMSG_SPACE(sizeof socket)];
-  } control = {.bytes = {0}};
+    int socket;
+  } control = {{.cmsg_len = CMSG_LEN(sizeof socket),
+                .cmsg_level = SOL_SOCKET,
+                .cmsg_type = SCM_RIGHTS},
+               socket};
   struct iovec text = {(void *)(uintptr_t)id, strlen(id)};
-  struct msghdr message = {.msg_iov = &text,
-                           .msg_iovlen = 1,
-                           .msg_control = &control,
-                           .msg_controllen = sizeof control};
-  control.header.cmsg_level = SOL_SOCKET;
-  control.header.cmsg_type = SCM_RIGHTS;
-  control.header.cmsg_len = CMSG_LEN(sizeof socket);
-  memcpy(CMSG_DATA(&control.header), &socket, sizeof socket);
-  const ssize_t sent =
-      sendmsg(it->sockets[0], &message, MSG_DONTWAIT | MSG_NOSIGNAL);
-  return sent < 0 ? errno : 0;
-}
-
-// Init takes its whole namespace along.
-static void kill_all(struct incarnation *it) {
-  it->killed = true;
-  if (it->main > 0) kill(it->main, SIGKILL);
+  const struct msghdr message = {.msg_iov = &text,
+                                 .msg_iovlen = 1,
+                                 .msg_control = &control,
+                                 .msg_controllen = sizeof control};
+  const int flags = MSG_DONTWAIT | MSG_NOSIGNAL;
+  return sendmsg(it->ours[SOCKETS], &message, flags) < 0 ? errno : 0;
 }
 
 void incarnation_kill(uint32_t number, int signal) {
   struct incarnation *it = find(number);
-  if (it == NULL) {
-    return;  // it may have ended meanwhile
-  }
+  if (it == NULL) return;  // it may have ended meanwhile
+  if (!it->started) fail(it, "start", ECANCELED);
   if (it->state == WAITING) {
-    fail(it, "start", ECANCELED);
     finish(it);
-    links_sweep();
   } else if (!it->started || signal == SIGKILL) {
     kill_all(it);
-  } else if (it->pidfd >= 0) {
-    syscall(SYS_pidfd_send_signal, it->pidfd, signal, NULL, 0);
+  } else if (it->ours[SERVICE] >= 0) {
+    syscall(SYS_pidfd_send_signal, it->ours[SERVICE], signal, NULL, 0);
   }
 }
 
@@ -242,150 +203,115 @@ void incarnation_kill(uint32_t number, int signal) {
 static bool write_file(const char *path, const char *text) {
   const int fd = open(path, O_WRONLY | O_CLOEXEC);
   if (fd < 0) return false;
-  const ssize_t length = (ssize_t)strlen(text);
-  const bool done = write(fd, text, (size_t)length) == length;
-  const int error = errno;
-  close(fd);
-  errno = error;
+  const bool done = write(fd, text, strlen(text)) > 0;
+  close(fd);  // which leaves errno as it is
   return done;
 }
 
 // What only somebody outside can do: the maps of the user namespace, and at L4
-// the group of which the cgroup namespace will be the root.
-static bool admit(struct incarnation *it, const char **step) {
+// the group of which the cgroup namespace will be the root. NULL, or the step
+// that failed, with errno.
+static const char *admit(const struct incarnation *it) {
   const bool root = geteuid() == 0;
   const unsigned ids[] = {root ? (unsigned)options.uid : geteuid(),
                           root ? (unsigned)options.gid : getegid()};
   static const char *const kFiles[] = {"setgroups", "uid_map", "gid_map"};
   char path[PATH_MAX], text[48] = "deny";
   for (int i = 0; i < 3; i++) {
-    *step = kFiles[i];
-    snprintf(path, sizeof path, "/proc/%d/%s", it->main, *step);
+    snprintf(path, sizeof path, "/proc/%d/%s", it->main, kFiles[i]);
     if (i > 0) snprintf(text, sizeof text, "%d %u 1", INSIDE_ID, ids[i - 1]);
-    if (!write_file(path, text)) return false;
+    if (!write_file(path, text)) return kFiles[i];
   }
-  if (it->level < 4) return true;
-  *step = "cgroup";
+  if (it->level < 4) return NULL;
   errno = EINVAL;
-  if (options.cgroup == NULL) return false;
+  if (options.cgroup == NULL) return "cgroup";
   snprintf(path, sizeof path, "%s%u/cgroup.procs", options.cgroup, it->number);
   snprintf(text, sizeof text, "%d", it->main);
-  return write_file(path, text);
+  return write_file(path, text) ? NULL : "cgroup";
 }
 
 // One message of stage 1. `sender` is its pid as we see it.
 static void hear(struct incarnation *it, const char *text, pid_t sender) {
-  const char *step;
-  switch (text[0]) {
-    case 'N':  // it is in its namespaces, and waits
-      if (it->killed) break;
-      if (admit(it, &step)) {
-        send(it->status, "G", 1, MSG_NOSIGNAL);  // or it has been killed
-      } else {
-        fail(it, step, errno);
-        kill_all(it);
-      }
-      break;
-    case 'C':  // everything done: it execs now
-      it->service = sender;
-      it->pidfd = (int)syscall(SYS_pidfd_open, sender, 0);
-      break;
-    case 'F':
-      if (it->failure[0] != '\0') break;
-      snprintf(it->failure, sizeof it->failure, "%s", text + 1);
-      break;
+  if (text[0] == 'N') {  // it is in its namespaces, and waits
+    const char *failed = admit(it);
+    if (failed == NULL) {
+      send(it->ours[STATUS], "G", 1, MSG_NOSIGNAL);
+    } else {  // or it has been killed
+      fail(it, failed, errno);
+      kill_all(it);
+    }
+  } else if (text[0] == 'C') {  // everything done: it execs now
+    it->service = sender;
+    it->ours[SERVICE] = (int)syscall(SYS_pidfd_open, sender, 0);
+  } else if (text[0] == 'F' && it->failure[0] == '\0') {
+    snprintf(it->failure, sizeof it->failure, "%s", text + 1);
   }
 }
 
 // False when there is no more: nothing now, or (status is -1) never.
 static bool read_status(struct incarnation *it) {
   char text[64];
-  union {
+  struct {
     struct cmsghdr header;
-    char bytes[CMSG_SPACE(sizeof(struct ucred))];
-  } control;
+    struct ucred sender;
+  } control = {.sender = {0, 0, 0}};
   struct iovec into = {text, sizeof text - 1};
   struct msghdr message = {.msg_iov = &into,
                            .msg_iovlen = 1,
                            .msg_control = &control,
                            .msg_controllen = sizeof control};
   const ssize_t got =
-      recvmsg(it->status, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+      recvmsg(it->ours[STATUS], &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
   if (got < 0) return errno == EINTR;
   if (got == 0) {  // exec was done, or all that held it have ended
-    drop(&it->status);
+    drop(&it->ours[STATUS], 1);
     return false;
   }
   text[got] = '\0';
-  struct ucred sender = {0, 0, 0};
-  const struct cmsghdr *header = CMSG_FIRSTHDR(&message);
-  if (header != NULL && header->cmsg_type == SCM_CREDENTIALS) {
-    memcpy(&sender, CMSG_DATA(header), sizeof sender);
-  }
-  hear(it, text, sender.pid);
+  hear(it, text, control.sender.pid);
   return true;
 }
 
 // Takes an incarnation as far as it has come: tells its start, and its end
 // when none of its processes is left.
 static void settle(struct incarnation *it) {
-  if (it->state != LAUNCHED) return;
-  while (it->status >= 0 && read_status(it)) continue;
-  if (it->status >= 0) return;
+  while (it->ours[STATUS] >= 0 && read_status(it)) continue;
+  if (it->main > 0 &&
+      wait4(it->main, &it->exit_status, WNOHANG, &it->usage) == it->main) {
+    it->main = 0;
+    drop(&it->ours[MAIN], 1);
+  }
+  if (it->ours[STATUS] >= 0) return;
   const bool launched = it->service > 0 && it->failure[0] == '\0';
   if (launched && !it->started && it->number != 0) {
     it->started = true;
     event("started %u %d\n", it->number, it->service);
   }
   if (it->main > 0) return;
-  if (!launched) fail(it, "start", it->killed ? ECANCELED : EIO);
+  if (!launched) fail(it, "start", EIO);
   // Init tells how the service ended; init's own end counts where it was
   // killed, and the service with it.
   int status;
-  if (recv(it->end, &status, sizeof status, MSG_DONTWAIT) == sizeof status) {
+  if (recv(it->ours[END], &status, sizeof status, MSG_DONTWAIT) ==
+      sizeof status) {
     it->exit_status = status;
   }
   finish(it);
 }
 
-void incarnations_poll(struct pollfd entries[MAX_INCARNATIONS]) {
-  for (int i = 0; i < MAX_INCARNATIONS; i++) {
-    const bool listens = table[i].state == LAUNCHED;
-    entries[i] = (struct pollfd){listens ? table[i].status : -1, POLLIN, 0};
+void incarnations_poll(struct pollfd entries[MAX_INCARNATIONS * POLLED]) {
+  FOR_EACH(it) {
+    const bool lives = it->state == LAUNCHED;
+    *entries++ = (struct pollfd){lives ? it->ours[STATUS] : -1, POLLIN, 0};
+    *entries++ = (struct pollfd){lives ? it->ours[MAIN] : -1, POLLIN, 0};
   }
 }
 
-void incarnations_polled(const struct pollfd entries[MAX_INCARNATIONS]) {
-  for (int i = 0; i < MAX_INCARNATIONS; i++) {
-    if (entries[i].revents != 0) settle(&table[i]);
-  }
-}
-
-void incarnations_reap(void) {
-  int status;
-  struct rusage usage;
-  for (pid_t pid; (pid = wait4(-1, &status, WNOHANG, &usage)) > 0;) {
-    for (int i = 0; i < MAX_INCARNATIONS; i++) {
-      struct incarnation *it = &table[i];
-      if (it->state != LAUNCHED || it->main != pid) continue;
-      it->main = 0;
-      it->exit_status = status;
-      it->usage = usage;
-      settle(it);
-    }
-  }
+void incarnations_settle(void) {
+  FOR_EACH(it) if (it->state == LAUNCHED) settle(it);
 }
 
 void incarnations_end(void) {
-  for (int round = 0; round < 2000; round++) {
-    bool any = false;
-    for (int i = 0; i < MAX_INCARNATIONS; i++) {
-      if (table[i].state != LAUNCHED) continue;
-      any = true;
-      kill_all(&table[i]);
-    }
-    if (!any) return;
-    incarnations_reap();
-    poll(NULL, 0, 1);
-  }
+  FOR_EACH(it) if (it->state == LAUNCHED) kill_all(it);
+  while (wait(NULL) > 0) continue;
 }

@@ -3,20 +3,28 @@
 #ifndef XTP_JAIL_JAIL_H_
 #define XTP_JAIL_JAIL_H_
 
+// What most parts need of the system.
+#include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
+#include <sched.h>
+#include <signal.h>
 #include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "lines.h"
 
 enum {
-  PROTOCOL_VERSION = 2,
-  MAX_SOCKETS = 64,
+  PROTOCOL_VERSION = 3,
   MAX_INCARNATIONS = 8,  // alive, waiting for links, or being probed
-  LINKS = 3,             // of an incarnation: control, data, log
-  // That wait for their tag or their incarnation. All that is polled has to be
-  // less than a small RLIMIT_NOFILE.
-  MAX_LINKS = 16,
+  POLLED = 2,            // descriptors of each of them
   MAX_RO_PATHS = 64,
   INSIDE_ID = 65533,  // the only user and group inside a user namespace
 };
@@ -24,7 +32,9 @@ enum {
 // The descriptors of a service (spec, section Links), and behind them those
 // that only stage 1 uses: they are close-on-exec.
 enum {
-  FD_LOG = 2,
+  FD_NULL,
+  FD_OUT,  // the log, too
+  FD_LOG,
   FD_CONTROL,
   FD_DATA,
   FD_SOCKETS,
@@ -32,13 +42,13 @@ enum {
   FD_STATUS,     // stage 1 reports to the jail; its end of file: exec was done
   FD_END,        // the pid namespace's init reports how the service ended
   FD_LOCK_PEER,  // init's end of the lock request
-  FD_FIRST_FREE,
+  FD_DEV_NULL,   // the jail's own, in front of which it has nothing else
 };
 
 // One line on stdout, which blocks until it is written.
 #define event(...) dprintf(STDOUT_FILENO, __VA_ARGS__)
 
-// --- options.c
+// --- main.c
 
 // The command line; constant once it is read.
 extern struct options {
@@ -50,57 +60,26 @@ extern struct options {
   const char *cgroup;   // NULL: not given
   char **command;
 } options;
-// False after a complaint on stderr.
-bool options_parse(int argc, char **argv);
 
 // --- commands.c
 
 // One line without its line feed; NULL for one that is no line of the protocol.
 void command_run(char *line);
 
-// --- sockets.c: the kept UDP sockets
-
-// Buffers of a socket in bytes, as asked for (0: the system's default) and then
-// as granted.
-struct buffers {
-  int receive, send;
-};
-// 0 or an errno. `address` becomes the one that it is bound to.
-int socket_bind(const char *id, union socket_address *address,
-                struct buffers *buffers);
-int socket_close(const char *id);
-// Its descriptor; -1: there is none of that ID.
-int socket_find(const char *id);
-
-// --- links.c: links that wait for the rest of their tag, or to be taken
-
-// Listens; only `parent` may connect. The socket's name, or NULL with errno.
-const char *links_listen(pid_t parent);
-// Fills an entry for each place and one more; what poll found goes back.
-void links_poll(struct pollfd entries[MAX_LINKS + 1]);
-void links_polled(const struct pollfd entries[MAX_LINKS + 1]);
-// The links of an incarnation, if all are there: they are the caller's then.
-bool links_take(uint32_t number, int fds[LINKS]);
-// Closes those of incarnations that expect none any more.
-void links_sweep(void);
-
 // --- incarnations.c: of the service, from the command that names one to the
 // event that tells its end
 
 // Number 0: a probe.
 void incarnation_start(uint32_t number, int level);
+// A link that came for it, of a kind: 'c', 'd' or 'l'. False: it waits for no
+// such one.
+bool incarnation_link(uint32_t number, unsigned char kind, int link);
 void incarnation_kill(uint32_t number, int signal);
 // 0 or an errno.
 int incarnation_give(uint32_t number, const char *id, int socket);
-// Whether it waits for links, or may still come to do so.
-bool incarnation_expects_links(uint32_t number);
-// Launches those whose links have all come.
-void incarnations_launch(void);
-// Fills one entry for each place; what poll found goes back.
-void incarnations_poll(struct pollfd entries[MAX_INCARNATIONS]);
-void incarnations_polled(const struct pollfd entries[MAX_INCARNATIONS]);
-// After SIGCHLD: reaps, and tells the ends.
-void incarnations_reap(void);
+// Fills the entries; after the poll, takes all as far as they have come.
+void incarnations_poll(struct pollfd entries[MAX_INCARNATIONS * POLLED]);
+void incarnations_settle(void);
 // Kills everything, and waits until it is gone.
 void incarnations_end(void);
 
@@ -114,7 +93,7 @@ _Noreturn void stage1(int level, bool probe);
 // ends the child.
 void must(bool done, const char *step);
 
-// --- tree.c, landlock.c, prefilter.c: steps of stage 1
+// --- tree.c, restrict.c: steps of stage 1
 
 void tree_build(void);
 void tree_add_empty(void);

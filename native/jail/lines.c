@@ -4,6 +4,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <net/if.h>
+#include <stdlib.h>
 #include <string.h>
 
 void lines_feed(struct line_reader *reader, const char *bytes, size_t count,
@@ -25,27 +26,21 @@ void lines_feed(struct line_reader *reader, const char *bytes, size_t count,
 
 int split_words(char *line, char *words[MAX_WORDS]) {
   int count = 0;
-  for (;;) {
-    if (count == MAX_WORDS || *line == '\0' || *line == ' ') return 0;
-    words[count++] = line;
-    line = strchr(line, ' ');
-    if (line == NULL) return count;
-    *line++ = '\0';
+  for (char *word; (word = strsep(&line, " ")) != NULL; words[count++] = word) {
+    if (count == MAX_WORDS || *word == '\0') return 0;
   }
+  return count;
 }
 
 bool parse_number(const char *word, uint64_t least, uint64_t most,
                   uint64_t *value) {
-  if (*word == '\0' || (word[0] == '0' && word[1] != '\0')) return false;
-  uint64_t sum = 0;
-  for (; *word != '\0'; word++) {
-    if (*word < '0' || *word > '9') return false;
-    const uint64_t digit = (uint64_t)(*word - '0');
-    if (digit > most || sum > (most - digit) / 10) return false;
-    sum = sum * 10 + digit;
+  const size_t digits = strspn(word, "0123456789");
+  if (digits == 0 || word[digits] != '\0' || (*word == '0' && digits > 1)) {
+    return false;
   }
-  *value = sum;
-  return sum >= least;
+  errno = 0;
+  *value = strtoull(word, NULL, 10);
+  return errno == 0 && *value >= least && *value <= most;
 }
 
 bool is_id(const char *word) {
@@ -59,7 +54,7 @@ int parse_level(const char *word) {
   return one_digit && strchr("0234", word[1]) != NULL ? word[1] - '0' : -1;
 }
 
-int parse_address(const char *family, const char *word, uint16_t port,
+int parse_address(const char *family, char *word, uint16_t port,
                   union socket_address *address) {
   memset(address, 0, sizeof *address);
   // at the same place in both families
@@ -68,21 +63,18 @@ int parse_address(const char *family, const char *word, uint16_t port,
     address->v4.sin_family = AF_INET;
     return inet_pton(AF_INET, word, &address->v4.sin_addr) == 1 ? 0 : EINVAL;
   }
-  char literal[INET6_ADDRSTRLEN];
-  const size_t length = strcspn(word, "%");
-  if (strcmp(family, "udp6") != 0 || length >= sizeof literal) return EINVAL;
+  char *zone = word;
+  word = strsep(&zone, "%");
   address->v6.sin6_family = AF_INET6;
-  memcpy(literal, word, length);
-  literal[length] = '\0';
-  if (inet_pton(AF_INET6, literal, &address->v6.sin6_addr) != 1) return EINVAL;
-  if (word[length] == '\0') return 0;
-  const char *zone = word + length + 1;
-  uint64_t number;
-  if (parse_number(zone, 1, UINT32_MAX, &number)) {
-    address->v6.sin6_scope_id = (uint32_t)number;
-    return 0;
+  if (strcmp(family, "udp6") != 0 ||
+      inet_pton(AF_INET6, word, &address->v6.sin6_addr) != 1) {
+    return EINVAL;
   }
-  if (*zone == '\0' || strlen(zone) >= IF_NAMESIZE) return EINVAL;
-  address->v6.sin6_scope_id = if_nametoindex(zone);
-  return address->v6.sin6_scope_id != 0 ? 0 : ENODEV;
+  if (zone == NULL) return 0;
+  uint64_t number;
+  if (!parse_number(zone, 1, UINT32_MAX, &number)) {
+    number = if_nametoindex(zone);
+  }
+  address->v6.sin6_scope_id = (uint32_t)number;
+  return number != 0 ? 0 : ENODEV;
 }

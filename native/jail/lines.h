@@ -49,9 +49,9 @@ union socket_address {
 };
 
 // "udp4" or "udp6", an IP literal of that family, and a port; IPv6 with a
-// zone's name or number behind '%'. 0, EINVAL, or ENODEV for a zone that is not
-// there.
-int parse_address(const char *family, const char *word, uint16_t port,
+// zone's name or number behind '%', at which the word is cut. 0, EINVAL, or
+// ENODEV for a zone that is not there.
+int parse_address(const char *family, char *word, uint16_t port,
                   union socket_address *address);
 
 #endif  // XTP_JAIL_LINES_H_

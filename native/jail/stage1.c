@@ -7,16 +7,8 @@
 // tree before it enters the user namespace, where it can read what root can;
 // mounts from before are locked in there, but may be left by pivot_root. Root
 // itself is not mapped: init and service are --uid from then on.
-#include <errno.h>
 #include <grp.h>
 #include <linux/capability.h>
-#include <sched.h>
-#include <signal.h>
-#include <sys/prctl.h>
-#include <sys/resource.h>
-#include <sys/socket.h>
-#include <sys/syscall.h>
-#include <sys/wait.h>
 
 #include "jail.h"
 
@@ -94,9 +86,6 @@ static _Noreturn void exec_service(int level, bool probe) {
     prefilter_install();
   }
   if (probe) finish_probe(level);
-  sigset_t none;
-  sigemptyset(&none);
-  sigprocmask(SIG_SETMASK, &none, NULL);
   signal(SIGPIPE, SIG_DFL);
   tell('C');
   must(execve(options.command[0], options.command, environ) == 0, "execve");
@@ -131,7 +120,6 @@ static void serve_lock(pid_t service) {
     send(FD_LOCK_PEER, &letter, 1, MSG_NOSIGNAL);
   }
   close(FD_LOCK_PEER);
-  close(end);
 }
 
 static _Noreturn void run_init(pid_t service) {
@@ -139,11 +127,10 @@ static _Noreturn void run_init(pid_t service) {
   serve_lock(service);
   drop_capabilities();
   int status = 0;
-  pid_t ended;
-  do {  // orphans of the service are init's too
-    ended = waitpid(-1, &status, 0);
+  pid_t ended;  // orphans of the service are init's too
+  while ((ended = waitpid(-1, &status, 0)) != service) {
     if (ended < 0 && errno != EINTR) _exit(1);
-  } while (ended != service);
+  }
   send(FD_END, &status, sizeof status, MSG_NOSIGNAL);
   _exit(0);
 }
@@ -180,15 +167,13 @@ _Noreturn void stage1(int level, bool probe) {
   must(level < 2 || !root || options.uid != 0, "user");
   if (level >= 3) {
     enter_namespaces(root);
-  } else {
-    close(FD_LOCK);
-    if (level >= 2 && root) {
-      drop_bounding_set();
-      must(setgroups(0, NULL) == 0, "setgroups");
-      become((uid_t)options.uid, (gid_t)options.gid);
-      die_with_the_jail(FD_STATUS);
-    }
+  } else if (level > 0 && root) {
+    drop_bounding_set();
+    must(setgroups(0, NULL) == 0, "setgroups");
+    become((uid_t)options.uid, (gid_t)options.gid);
+    die_with_the_jail(FD_STATUS);
   }
+  if (level < 3) close(FD_LOCK);
   close(FD_LOCK_PEER);
   close(FD_END);
   exec_service(level, probe);

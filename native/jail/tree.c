@@ -1,12 +1,8 @@
 // The file tree of L3: an empty tmpfs with the --ro paths mounted in it, read
 // only, and the empty folder /e, which becomes the root when the service asks
 // for its files to be taken away. No /proc, no /dev, no /sys.
-#include <errno.h>
-#include <fcntl.h>
-#include <string.h>
+#include <limits.h>
 #include <sys/mount.h>
-#include <sys/stat.h>
-#include <sys/syscall.h>
 
 #include "jail.h"
 
@@ -17,73 +13,43 @@ enum {
   MOVE_MOUNT = 429,
   MOUNT_SETATTR = 442,
   CLONE_TREE = 1,       // OPEN_TREE_CLONE
-  EMPTY_FROM_TO = 68,   // MOVE_MOUNT_F_EMPTY_PATH, MOVE_MOUNT_T_EMPTY_PATH
+  EMPTY_FROM = 4,       // MOVE_MOUNT_F_EMPTY_PATH
+  FOLLOW_TO = 16,       // MOVE_MOUNT_T_SYMLINKS
   WHOLE_TREE = 0x8000,  // AT_RECURSIVE
   READ_ONLY = 1,        // MOUNT_ATTR_RDONLY
   NO_SUID = 2,          // MOUNT_ATTR_NOSUID
   NO_DEVICES = 4,       // MOUNT_ATTR_NODEV
-  MAX_COMPONENT_BYTES = 256,
-};
-struct attributes {
-  uint64_t set, clear, propagation, userns;
 };
 
-// A detached copy of what is at `path`, read-only with all that is mounted
-// below. -1: there is nothing.
-static int copy_mount(const char *path, bool *folder) {
-  const int fd = (int)syscall(OPEN_TREE, AT_FDCWD, path,
-                              CLONE_TREE | WHOLE_TREE | O_CLOEXEC);
-  if (fd < 0 && (errno == ENOENT || errno == ENOTDIR)) return -1;
-  must(fd >= 0, "open_tree");
+// Mounts a copy, read-only with all that is mounted below it, at its path in
+// the new root. That is ours already: a link on the way leads nowhere else.
+static void mount_copy(int copy, const char *path) {
   struct stat about;
-  must(fstat(fd, &about) == 0, "stat");
-  *folder = S_ISDIR(about.st_mode);
+  must(fstat(copy, &about) == 0, "stat");
   // A device that is given by name (/dev/null) is meant to work.
   const uint64_t devices = S_ISCHR(about.st_mode) ? 0 : NO_DEVICES;
-  struct attributes attributes = {READ_ONLY | NO_SUID | devices, 0, 0, 0};
-  must(syscall(MOUNT_SETATTR, fd, "", AT_EMPTY_PATH | WHOLE_TREE, &attributes,
+  // struct mount_attr: to set, to clear, propagation, user namespace
+  uint64_t attributes[] = {READ_ONLY | NO_SUID | devices, 0, 0, 0};
+  must(syscall(MOUNT_SETATTR, copy, "", AT_EMPTY_PATH | WHOLE_TREE, attributes,
                sizeof attributes) == 0,
        "mount_setattr");
-  return fd;
-}
-
-// Opens one component of a mount point below `at`, and makes it where it is
-// not there. -1: it is a link.
-static int step_into(int at, const char *name, bool folder) {
-  int fd = openat(at, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
-  if (fd < 0 && errno == ENOENT) {
-    must((folder ? mkdirat(at, name, 0755)
-                 : mknodat(at, name, S_IFREG | 0644, 0)) == 0,
-         "make");
-    fd = openat(at, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+  char name[PATH_MAX];
+  snprintf(name, sizeof name, "%s", path);
+  for (char *end = name; (end = strchr(end + 1, '/')) != NULL; *end = '/') {
+    *end = '\0';
+    mkdir(name, 0755);
   }
-  struct stat about;
-  must(fd >= 0 && fstat(fd, &about) == 0, "open");
-  if (!S_ISLNK(about.st_mode)) return fd;
-  close(fd);
-  return -1;
-}
-
-// The mount point for `path` below the new root `at`. -1: a path given before
-// has a link there, which leads to where it leads.
-static int mount_point(int at, const char *path, bool folder) {
-  int fd = fcntl(at, F_DUPFD_CLOEXEC, 0);
-  while (fd >= 0) {
-    path += strspn(path, "/");
-    const size_t length = strcspn(path, "/");
-    if (length == 0) return fd;
-    char name[MAX_COMPONENT_BYTES];
-    errno = ENAMETOOLONG;
-    must(length < sizeof name, "open");
-    memcpy(name, path, length);
-    name[length] = '\0';
-    path += length;
-    const bool last = path[strspn(path, "/")] == '\0';
-    const int next = step_into(fd, name, folder || !last);
-    close(fd);
-    fd = next;
+  if (S_ISDIR(about.st_mode)) {
+    mkdir(name, 0755);
+  } else {
+    mknod(name, S_IFREG | 0644, 0);
   }
-  return -1;
+  // Nothing is there behind a link whose target was not given.
+  const int how = EMPTY_FROM | FOLLOW_TO;
+  must(syscall(MOVE_MOUNT, copy, "", AT_FDCWD, name, how) == 0 ||
+           errno == ENOENT,
+       "move_mount");
+  close(copy);
 }
 
 // "." twice stacks the new root on the old one, so that the old one needs no
@@ -94,31 +60,21 @@ static bool leave_old_root(void) {
 }
 
 void tree_build(void) {
-  static int copies[MAX_RO_PATHS];
-  static bool folders[MAX_RO_PATHS];
+  int copies[MAX_RO_PATHS];
   const unsigned long flags = MS_NOSUID | MS_NODEV;
   umask(022);
   must(mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0, "mount_private");
-  // All copies first: the new root covers /tmp, where a path may be.
   for (int i = 0; i < options.ro_count; i++) {
-    copies[i] = copy_mount(options.ro[i], &folders[i]);
+    copies[i] = (int)syscall(OPEN_TREE, AT_FDCWD, options.ro[i],
+                             CLONE_TREE | WHOLE_TREE | O_CLOEXEC);
+    must(copies[i] >= 0 || errno == ENOENT || errno == ENOTDIR, "open_tree");
   }
   must(mount("xtp", "/tmp", "tmpfs", flags, "mode=755,size=1m") == 0, "tmpfs");
-  must(chdir("/tmp") == 0, "chdir");
-  const int root = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
-  must(root >= 0, "open");
+  must(chdir("/tmp") == 0 && leave_old_root(), "pivot_root");
   for (int i = 0; i < options.ro_count; i++) {
-    if (copies[i] < 0) continue;
-    const int to = mount_point(root, options.ro[i], folders[i]);
-    must(to < 0 ||
-             syscall(MOVE_MOUNT, copies[i], "", to, "", EMPTY_FROM_TO) == 0,
-         "move_mount");
-    close(copies[i]);
-    close(to);
+    if (copies[i] >= 0) mount_copy(copies[i], options.ro[i]);
   }
-  close(step_into(root, "e", true));
-  close(root);
-  must(leave_old_root(), "pivot_root");
+  mkdir("/e", 0755);
   must(mount(NULL, "/", NULL, MS_BIND | MS_REMOUNT | MS_RDONLY | flags, NULL) ==
            0,
        "remount");

@@ -233,11 +233,9 @@ export class JailDriver {
 
   /** Starts incarnation `number`, and waits until it runs. */
   async start(number: number, level: string): Promise<Service> {
+    this.send(`start ${number} ${level}`)
     const links = await this.links(number)
-    const said = await this.ask(
-      `start ${number} ${level}`,
-      new RegExp(`^(started|failed) ${number} `)
-    )
+    const said = await this.expect(new RegExp(`^(started|failed) ${number} `))
     if (said.startsWith('failed')) {
       throw new Error(said)
     }

@@ -16,7 +16,7 @@ const VIOLATION = { code: 'ERR_XTP_PROTOCOL_VIOLATION' }
 /** Every form of every event of the specification. */
 const EVENTS: Array<[string, object]> = [
   [
-    'hello 2 4711 0001f landlock=7 uid=1000',
+    'hello 3 4711 0001f landlock=7 uid=1000',
     { kind: 'hello', pid: 4711, socketName: '0001f', landlockAbi: 7, uid: 1000 }
   ],
   [
@@ -61,11 +61,11 @@ describe('events', () => {
     '',
     ' ',
     'hello',
-    'hello 1 4711 0001f landlock=7 uid=0',
-    'hello 2 0 0001f landlock=7 uid=0',
-    'hello 2 4711 ../x landlock=7 uid=0',
-    'hello 2 4711 0001f uid=0 landlock=7',
-    'hello 2 4711 0001f landlock=x uid=0',
+    'hello 2 4711 0001f landlock=7 uid=0',
+    'hello 3 0 0001f landlock=7 uid=0',
+    'hello 3 4711 ../x landlock=7 uid=0',
+    'hello 3 4711 0001f uid=0 landlock=7',
+    'hello 3 4711 0001f landlock=x uid=0',
     'bound a 0 0 0',
     'bound a 65536 0 0',
     'bound A 1 0 0',

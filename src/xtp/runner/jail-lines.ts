@@ -5,7 +5,7 @@ import { constants } from 'node:os'
 import { ProtocolViolationError } from '../ctl/index.ts'
 import type { SandboxLevel, SocketAddress } from './runner.ts'
 
-export const JAIL_PROTOCOL_VERSION = 2
+export const JAIL_PROTOCOL_VERSION = 3
 
 /** With its line feed. */
 export const MAX_JAIL_LINE_BYTES = 512
@@ -243,7 +243,7 @@ export const jailCommand = {
   probe: (level: SandboxLevel) => `probe ${level}\n`
 }
 
-/** The 8 bytes with which a link to the jail begins. */
+/** The 8 bytes with which a link to the jail begins; in one write. */
 export function linkTag(kind: 'control' | 'data' | 'log', number: number): Uint8Array {
   const tag = Buffer.from(`XTP${kind[0]}\0\0\0\0`, 'latin1')
   tag.writeUInt32LE(number, 4)

@@ -221,7 +221,7 @@ export class JailProcess {
   }
 
   /**
-   * Starts incarnation `number`, whose three links may come before or after.
+   * Starts incarnation `number`. The command is written when this returns: its three links may connect from then on.
    *
    * @returns its pid, and how it will have ended: nothing is known where the jail died first
    * @throws JailError, UnavailableError

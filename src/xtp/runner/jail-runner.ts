@@ -59,11 +59,12 @@ export class JailRunner implements Runner {
       landlockAbi: jail.landlockAbi
     }
     const number = this.#host.nextNumber()
+    // the jail has read the command before it looks at the links, which are refused otherwise; it gives a start up
+    // whose links do not come, but only after a while
+    const started = jail.start(number, sandbox.level)
+    started.catch(() => {})
     const links = connect(jail, number)
     try {
-      // the jail gives the start up where a link does not come, but only after a while
-      const started = jail.start(number, sandbox.level)
-      started.catch(() => {})
       const { pid, exit } = await Promise.race([started, brokenLink(links)])
       return new JailIncarnation({ jail, number, pid, exit, links, sandbox, onLog })
     } catch (error) {
