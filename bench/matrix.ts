@@ -48,6 +48,7 @@ const FULL: Plan = {
   effort: {
     warmUpMs: 700,
     transferMs: 700,
+    manyMs: 2000,
     mib: 0,
     echoTrips: 4000,
     echoMs: 500,
@@ -86,6 +87,7 @@ const QUICK: Plan = {
     ...FULL.effort,
     warmUpMs: 250,
     transferMs: 300,
+    manyMs: 300,
     echoTrips: 1000,
     echoMs: 150,
     openMs: 250,

@@ -11,6 +11,8 @@ export interface Effort {
   warmUpMs: number
   /** A transfer takes about so long, by the rate of the warm-up; see `mib`. */
   transferMs: number
+  /** The same over many streams or connections, and over one to compare with: all of them have to get going first. */
+  manyMs: number
   /** Fixed size of a transfer instead; 0: none. */
   mib: number
   /** Round trips, and for how long at most. */

@@ -4,7 +4,7 @@ import type { Context, Effort } from './types.ts'
 
 const PIECE_BYTES = 32 * MIB
 const LEAST_BYTES = 8 * MIB
-const MOST_BYTES = 1024 * MIB
+const MOST_BYTES = 4096 * MIB
 
 /** MB per second at the end of the warm-up. */
 export interface Rates {
@@ -28,11 +28,11 @@ export async function warmUp({ client, effort }: Context): Promise<Rates> {
   return { up: await settle('U'), down: await settle('D') }
 }
 
-/** Bytes that take about `effort.transferMs`, so that a slow contestant does not take the whole run. */
-export function sizeFor(mbPerSecond: number, effort: Effort): number {
+/** Bytes that take about so long, so that a slow contestant does not take the whole run. */
+export function sizeFor(mbPerSecond: number, effort: Effort, ms = effort.transferMs): number {
   if (effort.mib > 0) {
     return effort.mib * MIB
   }
-  const bytes = mbPerSecond * 1000 * effort.transferMs
+  const bytes = mbPerSecond * 1000 * ms
   return Math.min(MOST_BYTES, Math.max(LEAST_BYTES, Math.round(bytes / MIB) * MIB))
 }
