@@ -65,8 +65,18 @@ async function bothDirections(
   rates: Rates,
   { effort, usage }: Context
 ): Promise<Metrics> {
-  const up = await transferAll(await openAll(), 'U', sizeFor(rates.up, effort, effort.manyMs), usage)
-  const down = await transferAll(await openAll(), 'D', sizeFor(rates.down, effort, effort.manyMs), usage)
+  const up = await transferAll(
+    await openAll(),
+    'U',
+    sizeFor(rates.up, effort, effort.manyMs),
+    usage
+  )
+  const down = await transferAll(
+    await openAll(),
+    'D',
+    sizeFor(rates.down, effort, effort.manyMs),
+    usage
+  )
   return {
     [`${name}.cpu`]: (up.cpu + down.cpu) / 2,
     [`${name}.upMBps`]: up.MBps,

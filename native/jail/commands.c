@@ -86,7 +86,7 @@ static int run_close(char **words) {
 
 static int run_give(char **words) {
   uint64_t number;
-  const char *id = words[1];
+  char *id = words[1];
   if (!parse_number(words[0], 1, UINT32_MAX, &number) || !is_id(id)) {
     return NO_COMMAND;
   }
@@ -94,12 +94,9 @@ static int run_give(char **words) {
   const int error = socket == NULL
                         ? ENOENT
                         : incarnation_give((uint32_t)number, id, socket->fd);
-  if (error == 0) {
-    event("given %s %s\n", words[0], id);
-  } else {
-    event("error give %s %s %d\n", words[0], id, error);
-  }
-  return 0;
+  if (error == 0) event("given %s %s\n", words[0], id);
+  id[-1] = ' ';  // an error is told with both, which are one word again
+  return error;
 }
 
 static int run_start(char **words) {

@@ -72,12 +72,10 @@ static void finish(struct incarnation *it) {
   const bool failed = it->failure[0] != '\0';
   if (it->number == 0) {
     event("probed L%d %s\n", it->level, failed ? it->failure : "ok");
-    return;
-  }
-  if (failed) {
+  } else if (failed) {
     event("failed %u %s\n", it->number, it->failure);
-    return;
   }
+  if (it->number == 0 || failed) return;
   const int status = it->exit_status;
   const bool signalled = WIFSIGNALED(status);
   struct timeval cpu;
@@ -114,7 +112,9 @@ static void launch(struct incarnation *it) {
   // Our copies must go: the end of file of the links is what tells the parent
   // of a crash.
   drop(it->child, FD_DEV_NULL);
-  if (it->main < 0) finish(it);
+  if (it->main > 0) return;
+  it->ours[MAIN] = -1;  // of a clone that failed late
+  finish(it);
 }
 
 // 0 or an errno.
@@ -183,7 +183,8 @@ int incarnation_give(uint32_t number, const char *id, int socket) {
                                  .msg_control = &control,
                                  .msg_controllen = sizeof control};
   const int flags = MSG_DONTWAIT | MSG_NOSIGNAL;
-  return sendmsg(it->ours[SOCKETS], &message, flags) < 0 ? errno : 0;
+  if (sendmsg(it->ours[SOCKETS], &message, flags) >= 0) return 0;
+  return errno == EPIPE ? ESRCH : errno;  // it has ended
 }
 
 void incarnation_kill(uint32_t number, int signal) {
@@ -313,5 +314,8 @@ void incarnations_settle(void) {
 
 void incarnations_end(void) {
   FOR_EACH(it) if (it->state == LAUNCHED) kill_all(it);
-  while (wait(NULL) > 0) continue;
+  FOR_EACH(it) while (it->state == LAUNCHED) {
+    settle(it);
+    poll(NULL, 0, 1);
+  }
 }

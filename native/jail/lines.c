@@ -73,7 +73,8 @@ int parse_address(const char *family, char *word, uint16_t port,
   if (zone == NULL) return 0;
   uint64_t number;
   if (!parse_number(zone, 1, UINT32_MAX, &number)) {
-    number = if_nametoindex(zone);
+    // not every libc looks at the length
+    number = strlen(zone) < IF_NAMESIZE ? if_nametoindex(zone) : 0;
   }
   address->v6.sin6_scope_id = (uint32_t)number;
   return number != 0 ? 0 : ENODEV;

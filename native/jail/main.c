@@ -5,7 +5,7 @@
 
 #include "jail.h"
 
-enum { BACKLOG = 16, TAG_BYTES = 8, TAG_MS = 10000 };
+enum { BACKLOG = 16, TAG_BYTES = 8, TAG_MS = 5000 };
 
 static pid_t parent;
 struct options options = {.nofile = 1024};
@@ -116,8 +116,8 @@ static int open_listener(void) {
 // we wait for it, we wait for the parent alone, which has just connected.
 static bool take_link(int fd) {
   unsigned char tag[TAG_BYTES];  // "XTP", kind, number (little endian)
-  struct pollfd readable = {fd, POLLIN, 0};
-  if (poll(&readable, 1, TAG_MS) != 1 ||
+  struct pollfd polls[] = {{fd, POLLIN, 0}, {STDIN_FILENO, POLLRDHUP, 0}};
+  if (poll(polls, 2, TAG_MS) < 1 ||
       recv(fd, tag, sizeof tag, MSG_DONTWAIT) != sizeof tag) {
     return false;
   }
@@ -166,9 +166,9 @@ int main(int argc, char **argv) {
          "poll");
     // nobody hears us any more
     if (polls[STDOUT].revents != 0) end();
+    incarnations_settle();
     // a link's start was written before it connected: it is known then
     read_commands();
     if (polls[LISTENER].revents != 0) accept_link(polls[LISTENER].fd);
-    incarnations_settle();
   }
 }

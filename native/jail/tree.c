@@ -11,18 +11,25 @@
 enum {
   OPEN_TREE = 428,
   MOVE_MOUNT = 429,
+  OPENAT2 = 437,
   MOUNT_SETATTR = 442,
   CLONE_TREE = 1,       // OPEN_TREE_CLONE
-  EMPTY_FROM = 4,       // MOVE_MOUNT_F_EMPTY_PATH
-  FOLLOW_TO = 16,       // MOVE_MOUNT_T_SYMLINKS
+  EMPTY_FROM_TO = 68,   // MOVE_MOUNT_F_EMPTY_PATH, MOVE_MOUNT_T_EMPTY_PATH
+  NO_LINKS = 4,         // RESOLVE_NO_SYMLINKS
   WHOLE_TREE = 0x8000,  // AT_RECURSIVE
   READ_ONLY = 1,        // MOUNT_ATTR_RDONLY
   NO_SUID = 2,          // MOUNT_ATTR_NOSUID
   NO_DEVICES = 4,       // MOUNT_ATTR_NODEV
 };
 
+// A mount point. It may be there; behind a link it may not be possible.
+static void make(const char *name, bool folder) {
+  const int made = folder ? mkdir(name, 0755) : mknod(name, S_IFREG | 0644, 0);
+  must(made == 0 || (errno != ENOMEM && errno != ENOSPC), "make");
+}
+
 // Mounts a copy, read-only with all that is mounted below it, at its path in
-// the new root. That is ours already: a link on the way leads nowhere else.
+// the new root, which is ours already: a link on the way leads nowhere else.
 static void mount_copy(int copy, const char *path) {
   struct stat about;
   must(fstat(copy, &about) == 0, "stat");
@@ -37,18 +44,17 @@ static void mount_copy(int copy, const char *path) {
   snprintf(name, sizeof name, "%s", path);
   for (char *end = name; (end = strchr(end + 1, '/')) != NULL; *end = '/') {
     *end = '\0';
-    mkdir(name, 0755);
+    make(name, true);
   }
-  if (S_ISDIR(about.st_mode)) {
-    mkdir(name, 0755);
-  } else {
-    mknod(name, S_IFREG | 0644, 0);
-  }
-  // Nothing is there behind a link whose target was not given.
-  const int how = EMPTY_FROM | FOLLOW_TO;
-  must(syscall(MOVE_MOUNT, copy, "", AT_FDCWD, name, how) == 0 ||
-           errno == ENOENT,
+  make(name, S_ISDIR(about.st_mode));
+  // A path behind a link of a folder given before is passed over: the link
+  // leads where it leads.
+  const uint64_t how[] = {O_PATH | O_CLOEXEC, 0, NO_LINKS};
+  const int to = (int)syscall(OPENAT2, AT_FDCWD, name, how, sizeof how);
+  must(to < 0 ? errno == ELOOP || errno == ENOENT
+              : syscall(MOVE_MOUNT, copy, "", to, "", EMPTY_FROM_TO) == 0,
        "move_mount");
+  close(to);
   close(copy);
 }
 

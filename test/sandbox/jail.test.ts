@@ -652,6 +652,24 @@ describe('what a level needs', () => {
     assert.equal(await order(service, 'read /dev/null'), '0')
   })
 
+  it('L3 mounts nothing where a link leads to another path', async t => {
+    const folder = fs.mkdtempSync(path.join(stage, 'cover-'))
+    fs.chmodSync(folder, 0o755)
+    fs.mkdirSync(path.join(folder, 'deep/real'), { recursive: true })
+    fs.writeFileSync(path.join(folder, 'deep/q'), 'another')
+    fs.writeFileSync(path.join(folder, 'q'), 'data')
+    fs.symlinkSync('deep/real', path.join(folder, 'moved'))
+    fs.symlinkSync('../q', path.join(folder, 'deep/real/link'))
+    const given = ['q', 'moved', 'moved/link'].map(name => path.join(folder, name))
+    const jail = open({ ro: [...readablePaths(NODE, ECHO_SERVICE), ...given] })
+    const answer = await jail.ask('probe L3', /^probed /)
+    if (answer !== 'probed L3 ok') {
+      return cannotRun(t, answer)
+    }
+    const service = await jail.startEcho(1, 'L3')
+    assert.equal(await order(service, `read ${folder}/q`), '4')
+  })
+
   it('a mount that fails inside the namespaces fails L3 by name', async t => {
     if (!root) {
       return cannotRun(t, 'needs root, to make a folder that an ordinary user cannot enter')
@@ -778,6 +796,21 @@ describe('every supported node', () => {
 })
 
 describe('ends', () => {
+  it('are told, also at the orderly end, which does not wait for a tag', async () => {
+    const jail = open()
+    const one = await jail.startEcho(1, 'L0')
+    await jail.startEcho(2, 'L0')
+    one.control.write('exit 5\n')
+    await once(one.control.resume(), 'close')
+    await jail.connect()
+    const begin = performance.now()
+    jail.process.stdin?.end()
+    assert.deepEqual(await jail.ended, [0, null])
+    assert.ok(performance.now() - begin < 4500, 'not the 5 s of a tag')
+    assert.match(jail.events.join('\n'), /^exit 1 code 5 /m)
+    assert.match(jail.events.join('\n'), /^exit 2 signal 9 /m)
+  })
+
   it('EOF on stdin, and SIGTERM: every service is killed', async () => {
     for (const signal of [undefined, 'SIGTERM'] as const) {
       const jail = open()

@@ -221,7 +221,8 @@ export class JailProcess {
   }
 
   /**
-   * Starts incarnation `number`. The command is written when this returns: its three links may connect from then on.
+   * Starts incarnation `number`. The command is written when this returns, unless the jail has not read for long: its three
+   * links may connect from then on.
    *
    * @returns its pid, and how it will have ended: nothing is known where the jail died first
    * @throws JailError, UnavailableError

@@ -36,8 +36,9 @@ export const NAMESPACE_STEPS = new Set([
   'open_tree',
   'mount_setattr',
   'tmpfs',
-  'move_mount',
   'pivot_root',
+  'make',
+  'move_mount',
   'remount',
   'empty',
   'sethostname'
