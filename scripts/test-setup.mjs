@@ -217,6 +217,8 @@ export async function buildNative(sanitizer, openSsl = '') {
           '-DXTP_BUILD_TESTS=ON',
           `-DXTP_SANITIZE=${sanitizer}`,
           `-DXTP_OPENSSL_DIR=${openSsl}`,
+          // with OpenSSL it is all of them, at full counts
+          `-DXTP_THREADS_ONLY=${sanitizer === 'thread' && openSsl === '' ? 'ON' : 'OFF'}`,
           `-DCMAKE_BUILD_TYPE=${sanitizer ? 'RelWithDebInfo' : 'Release'}`
         ],
         quiet
