@@ -1,4 +1,6 @@
 // One Mux under test, with recorded streams, and frames written by hand for it.
+import assert from 'node:assert/strict'
+import * as errors from '../errors.ts'
 import { decodeMuxHeader, encodeMuxHeader, MUX_FLAG, MUX_TYPE } from '../mux/frame.ts'
 import { Mux, type MuxInit } from '../mux/mux.ts'
 import type { MuxStream, MuxStreamHandler } from '../mux/stream.ts'
@@ -124,4 +126,33 @@ export const frames = {
       frame(WINDOW_UPDATE, MUX_FLAG.SYN, id, 0),
       frames.data(id, encodeStreamHeader({ connId, kind: 0 }))
     ])
+}
+
+/** Everything that each has sent goes to the other, until nothing is left. */
+export async function exchange(client: MuxEnd, server: MuxEnd): Promise<void> {
+  for (let i = 0; i < 100; i++) {
+    await Promise.resolve()
+    const there = client.sink.take()
+    const back = server.sink.take()
+    if (there.byteLength + back.byteLength === 0) return
+    server.mux.receive(there)
+    client.mux.receive(back)
+    client.mux.onSinkDrain()
+    server.mux.onSinkDrain()
+  }
+}
+
+export function violates(end: MuxEnd, bytes: Uint8Array, pattern: RegExp): void {
+  const behind = concat([bytes, frames.ping(MUX_FLAG.SYN, 7)])
+  assert.throws(
+    () => end.mux.receive(behind),
+    (err: unknown) => err instanceof errors.ProtocolViolationError && pattern.test(err.message),
+    `expected ${pattern} for ${Buffer.from(bytes.subarray(0, 64)).toString('hex')}`
+  )
+  assert.equal(end.closed.length, 1)
+  assert.ok(end.closed[0] instanceof errors.ProtocolViolationError)
+  assert.equal(end.mux.streamCount, 0)
+  assert.deepEqual(describeFrames(end.sink.take()).at(-1), 'GO_AWAY #0 1', 'the remote is told')
+  end.mux.receive(frames.ping(MUX_FLAG.SYN, 7))
+  assert.equal(end.sink.writableLength, 0, 'nothing is processed any more')
 }
