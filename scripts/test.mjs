@@ -268,6 +268,14 @@ async function sanitized() {
   }
 }
 
+let packageTests
+
+/** The tests of what is published, once. */
+function packages() {
+  packageTests ??= nodeTest(testFiles('test/package'), { source: false, late: true })
+  return packageTests
+}
+
 const suites = {
   lint: () => lint(),
   unit: () => nodeTest(testFiles('src'), { concurrency: LANES }),
@@ -318,6 +326,10 @@ const suites = {
   native: () => ctest(''),
   instructions: async () => {
     await native('')
+    if (only === undefined) {
+      // one process each, and neither measures time; its suite tells
+      packages().catch(() => {})
+    }
     add({ passed: await instructions(), failed: 0 })
   },
   asan: () => ctest('address'),
@@ -342,7 +354,7 @@ const suites = {
     await run(['test/transfer/quic.test.ts', 'test/interop/quinn.test.ts'], old)
   },
   sanitized: () => sanitized(),
-  package: () => nodeTest(testFiles('test/package'), { source: false })
+  package: () => packages()
 }
 
 await main(async () => {
