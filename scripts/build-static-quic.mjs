@@ -75,7 +75,7 @@ export async function buildStaticQuic() {
     const addon = path.join(root, ADDON)
     fs.rmSync(path.join(root, 'src', NAME, 'static'), { recursive: true, force: true })
     fs.mkdirSync(path.dirname(addon), { recursive: true })
-    const strip = ['-o', addon, path.join(build, 'Release/xtp_quic.node')]
+    const strip = ['-o', addon, path.join(build, 'native/quic/xtp_quic.node')]
     await runLogged('static-quic', 'strip', strip)
     copyLicence('libopenssl', NAME)
     console.log(`${ADDON}: ${(fs.statSync(addon).size / 1e6).toFixed(1)} MB`)
