@@ -19,91 +19,11 @@
 #include "common/byte_order.h"
 #include "common/io_thread.h"
 #include "common/testing/test.h"
-#include "udt/acknowledgement.h"
 #include "udt/channel.h"
+#include "udt/testing/end.h"
 
 namespace xtp::udt {
 namespace {
-
-Endpoint At(const std::string& ip, uint16_t port = 0) {
-  Endpoint result;
-  CHECK(Endpoint::Parse(ip, port, &result).ok());
-  return result;
-}
-
-template <typename Condition>
-bool Within(uint64_t ms, Condition condition) {
-  const uint64_t deadline = IoThread::NowUs() + ms * 1000;
-  while (!condition()) {
-    if (IoThread::NowUs() > deadline) return false;
-    usleep(500);
-  }
-  return true;
-}
-
-// A UDP socket, as the engine makes it, and the UDT sockets on it.
-class End {
- public:
-  explicit End(const Endpoint& local, int receive_bytes = 12 * 1024 * 1024)
-      : receive_bytes_(receive_bytes) {
-    UDT::startup();
-    std::unique_ptr<UdpSocket> udp;
-    CHECK(UdpSocket::Bind(local, UdpOptions(), &udp).ok());
-    CHECK(
-        Channel::Create(std::move(udp), PacketLimits(), owner_, &channel).ok());
-    listener = Socket();
-    CHECK_EQ(UDT::listen(listener, 16), 0);
-    channel->Open();
-    channel->SetBusy(true);
-  }
-  ~End() {
-    UDT::close(listener);
-    channel->Close();
-  }
-  int Socket() {
-    const int socket = UDT::socket(channel->local().family(), SOCK_STREAM, 0);
-    const bool off = false;
-    const linger none = {0, 0};
-    UDT::setsockopt(socket, 0, UDT_SNDSYN, &off, sizeof off);
-    UDT::setsockopt(socket, 0, UDT_RCVSYN, &off, sizeof off);
-    UDT::setsockopt(socket, 0, UDT_LINGER, &none, sizeof none);
-    UDT::setsockopt(socket, 0, UDT_RCVBUF, &receive_bytes_,
-                    sizeof receive_bytes_);
-    UDT::setsockopt(socket, 0, UDT_CC, AckingControlFactory(), sizeof(void*));
-    CHECK_EQ(UDT::bind2(socket, channel->handle()), 0);
-    return socket;
-  }
-  int Dial(const Endpoint& to) {
-    const int socket = Socket();
-    channel->AddDialing(static_cast<uint32_t>(socket));
-    const auto hold = channel->HoldAnswers();
-    CHECK_EQ(UDT::connect(socket, to.address(), static_cast<int>(to.length())),
-             0);
-    return socket;
-  }
-  int Accept() {
-    sockaddr_storage name;
-    int length = sizeof name;
-    int socket = UDT::INVALID_SOCK;
-    Within(3000, [&] {
-      socket =
-          UDT::accept(listener, reinterpret_cast<sockaddr*>(&name), &length);
-      return socket != UDT::INVALID_SOCK;
-    });
-    return socket;
-  }
-
-  std::shared_ptr<Channel> channel;
-  int listener;
-
- private:
-  const int receive_bytes_;
-  const std::shared_ptr<ChannelOwner> owner_ = std::make_shared<ChannelOwner>();
-};
-
-bool Connected(int socket) {
-  return Within(3000, [&] { return UDT::getsockstate(socket) == CONNECTED; });
-}
 
 TEST(TheSamePortOfTwoAddressesIsTwoPorts) {
   End first(At("127.0.0.1"));
