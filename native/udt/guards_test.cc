@@ -22,8 +22,23 @@
 #include "udt/channel.h"
 #include "udt/testing/end.h"
 
+extern "C" {
+extern uint64_t _ZN6CTimer17s_ullCPUFrequencyE;
+extern bool _ZN6CTimer17m_bUseMicroSecondE;
+}
+
 namespace xtp::udt {
 namespace {
+
+// As measured by a process that did not run for four milliseconds meanwhile.
+// The first test: sockets keep the frequency that they find.
+TEST(TheProcessorsFrequencyIsNotMeasured) {
+  _ZN6CTimer17s_ullCPUFrequencyE = 100;
+  _ZN6CTimer17m_bUseMicroSecondE = false;
+  UDT::startup();
+  CHECK_EQ(_ZN6CTimer17s_ullCPUFrequencyE, uint64_t{1});
+  CHECK(_ZN6CTimer17m_bUseMicroSecondE);
+}
 
 TEST(TheSamePortOfTwoAddressesIsTwoPorts) {
   End first(At("127.0.0.1"));

@@ -36,6 +36,11 @@ void __wrap__ZN9CRcvQueue17registerConnectorERKiP4CUDTiPK8sockaddrm(
   __real__ZN9CRcvQueue17registerConnectorERKiP4CUDTiPK8sockaddrm(
       queue, id, socket, family, address, UINT64_MAX);
 }
+
+// CTimer's: ticks in a microsecond, and whether it asks gettimeofday instead of
+// counting the processor's.
+extern uint64_t _ZN6CTimer17s_ullCPUFrequencyE;
+extern bool _ZN6CTimer17m_bUseMicroSecondE;
 }
 
 namespace xtp::udt {
@@ -185,7 +190,7 @@ int xtp_udt_gettimeofday(timeval* now, void*) {
 }
 
 // When it is loaded, libudt waits for 100 ms to learn the processor's
-// frequency. It does without where it learns nothing.
+// frequency. It does without: xtp_udt_pthread_create.
 int xtp_udt_nanosleep(const timespec* duration, timespec* left) {
   const bool measures = duration->tv_sec == 0 && duration->tv_nsec == 100000000;
   return measures ? 0 : nanosleep(duration, left);
@@ -209,6 +214,11 @@ int xtp_udt_pthread_cond_timedwait(pthread_cond_t* condition,
 
 int xtp_udt_pthread_create(pthread_t* thread, const pthread_attr_t* attributes,
                            void* (*run)(void*), void* argument) {
+  // Before the first socket, which needs it. A process that did not run for
+  // half a millisecond while libudt waited for nothing has measured something,
+  // with which libudt's seconds are milliseconds.
+  _ZN6CTimer17s_ullCPUFrequencyE = 1;
+  _ZN6CTimer17m_bUseMicroSecondE = true;
   auto start = std::make_unique<xtp::udt::ThreadStart>();
   start->run = run;
   start->argument = argument;
