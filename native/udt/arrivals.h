@@ -17,6 +17,9 @@ class Arrivals {
   // A batch has been read: it came since the one before, or since waking up.
   void OnBatch(uint64_t now_us) {
     from_us_ = std::max(to_us_, woken_us_);
+    // Nobody knows since when the first one has waited. A cookie of a time
+    // before the listener's would never be taken back.
+    if (from_us_ == 0) from_us_ = now_us;
     to_us_ = now_us;
   }
   // Of the batch that was read last, evenly. index < count.

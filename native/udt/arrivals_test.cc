@@ -23,6 +23,16 @@ TEST(ABatchAfterAPauseCameSinceThen) {
   CHECK_EQ(arrivals.At(3, 4), uint64_t{9008});
 }
 
+// It has waited for the thread; libudt's clock begins when that does.
+TEST(TheFirstBatchComesNow) {
+  Arrivals arrivals;
+  arrivals.OnBatch(9000);
+  CHECK_EQ(arrivals.At(0, 4), uint64_t{9000});
+  CHECK_EQ(arrivals.At(3, 4), uint64_t{9000});
+  arrivals.OnBatch(9004);
+  CHECK_EQ(arrivals.At(0, 4), uint64_t{9001});
+}
+
 TEST(TheClockDoesNotGoBack) {
   Arrivals arrivals;
   CHECK_EQ(arrivals.Tell(50), uint64_t{50});
