@@ -1,0 +1,267 @@
+// The engine with real UDT sockets, on a clock of the test's. libudt's
+// receiving thread is held in the middle of an answer to a dial, at calls
+// between its source files (CMakeLists.txt).
+#include "udt/engine.h"
+
+#include <udt/ccc.h>  // CPacket, CHandShake
+#include <udt/udt.h>
+
+#include <algorithm>
+#include <chrono>
+#include <condition_variable>
+#include <memory>
+#include <mutex>
+#include <set>
+#include <vector>
+
+#include "common/testing/test.h"
+#include "udt/testing/end.h"
+#include "udt/testing/host.h"
+
+namespace xtp::udt {
+namespace {
+
+constexpr uint64_t kMs = 1000;
+constexpr uint64_t kStart = 1000 * 1000 * kMs;
+constexpr int kLongMs = 10000;
+constexpr uint32_t kDial = 1;
+constexpr uint32_t kClose = 2;
+constexpr uint32_t kConnection = 1;
+
+// Of an answer to a dial, in libudt's receiving thread.
+enum class Moment {
+  kNone,
+  kChallenge,  // a cookie has come
+  kResponse,   // the answer has come: libudt has looked up the socket
+  kRemoved,    // which is not among those that dial any more
+  kListed,     // is among those that receive
+  kComplete,   // and CONNECTED
+  kTold,       // epoll has been told
+};
+
+class Gate {
+ public:
+  // The next socket to get there stays.
+  void HoldAt(Moment moment) {
+    std::lock_guard<std::mutex> lock(mutex_);
+    at_ = moment;
+    socket_ = UDT::INVALID_SOCK;
+  }
+  // INVALID_SOCK: none came.
+  int WaitForSocket() {
+    std::unique_lock<std::mutex> lock(mutex_);
+    changed_.wait_for(lock, std::chrono::milliseconds(kLongMs),
+                      [this] { return socket_ != UDT::INVALID_SOCK; });
+    return socket_;
+  }
+  void LetGo() {
+    std::lock_guard<std::mutex> lock(mutex_);
+    at_ = Moment::kNone;
+    is_held_ = false;
+    changed_.notify_all();
+  }
+
+  // libudt's thread.
+  void Pass(Moment moment, int socket) {
+    std::unique_lock<std::mutex> lock(mutex_);
+    if (moment != at_) return;
+    at_ = Moment::kNone;
+    socket_ = socket;
+    is_held_ = true;
+    changed_.notify_all();
+    changed_.wait(lock, [this] { return !is_held_; });
+  }
+
+ private:
+  std::mutex mutex_;  // guards the rest
+  std::condition_variable changed_;
+  Moment at_ = Moment::kNone;
+  int socket_ = UDT::INVALID_SOCK;
+  bool is_held_ = false;
+};
+
+// libudt's threads outlive main.
+Gate& gate = *new Gate();
+// Whose answer the calling thread has.
+thread_local int answered = UDT::INVALID_SOCK;
+
+void PassIfAnswered(Moment moment) {
+  if (answered != UDT::INVALID_SOCK) gate.Pass(moment, answered);
+}
+
+}  // namespace
+}  // namespace xtp::udt
+
+class CRcvQueue;
+class CUDT;
+class CUDTUnited;
+
+using xtp::udt::answered;
+using xtp::udt::gate;
+using xtp::udt::Moment;
+using xtp::udt::PassIfAnswered;
+
+extern "C" {
+
+// CUDT::connect(const CPacket&)
+int __real__ZN4CUDT7connectERK7CPacket(CUDT* socket, const CPacket* answer);
+int __wrap__ZN4CUDT7connectERK7CPacket(CUDT* socket, const CPacket* answer) {
+  CHandShake handshake;
+  handshake.deserialize(answer->m_pcData, answer->getLength());
+  if (handshake.m_iReqType == 1) {
+    gate.Pass(Moment::kChallenge, answer->m_iID);
+    return __real__ZN4CUDT7connectERK7CPacket(socket, answer);
+  }
+  answered = answer->m_iID;
+  PassIfAnswered(Moment::kResponse);
+  const int result = __real__ZN4CUDT7connectERK7CPacket(socket, answer);
+  PassIfAnswered(Moment::kTold);
+  answered = UDT::INVALID_SOCK;
+  return result;
+}
+
+void __real__ZN9CRcvQueue15removeConnectorERKi(CRcvQueue* queue, const int* id);
+void __wrap__ZN9CRcvQueue15removeConnectorERKi(CRcvQueue* queue,
+                                               const int* id) {
+  __real__ZN9CRcvQueue15removeConnectorERKi(queue, id);
+  PassIfAnswered(Moment::kRemoved);
+}
+
+void __real__ZN9CRcvQueue11setNewEntryEP4CUDT(CRcvQueue* queue, CUDT* socket);
+void __wrap__ZN9CRcvQueue11setNewEntryEP4CUDT(CRcvQueue* queue, CUDT* socket) {
+  __real__ZN9CRcvQueue11setNewEntryEP4CUDT(queue, socket);
+  PassIfAnswered(Moment::kListed);
+}
+
+void __real__ZN10CUDTUnited16connect_completeEi(CUDTUnited* all, int id);
+void __wrap__ZN10CUDTUnited16connect_completeEi(CUDTUnited* all, int id) {
+  __real__ZN10CUDTUnited16connect_completeEi(all, id);
+  PassIfAnswered(Moment::kComplete);
+}
+
+}  // extern "C"
+
+namespace xtp::udt {
+namespace {
+
+// How a dial ends.
+enum class Way {
+  kClosed,    // the parent gives it up
+  kTimedOut,  // its time is over
+  kAnew,      // without an answer for a while it begins anew
+  kStopped,   // the engine stops
+};
+
+bool Ended(int socket) {
+  const UDTSTATUS state = UDT::getsockstate(socket);
+  return state == CLOSED || state == NONEXIST;
+}
+
+// Of a request; kOk where there is none.
+Code Answer(const TestHost& host, uint32_t request) {
+  for (const Event& event : host.events) {
+    if (event.request == request) return event.status.code();
+  }
+  return Code::kOk;
+}
+
+size_t Count(const TestHost& host, Event::Kind kind) {
+  return static_cast<size_t>(
+      std::count_if(host.events.begin(), host.events.end(),
+                    [kind](const Event& event) { return event.kind == kind; }));
+}
+
+// Ends a dial in that way at that moment. Returns its UDT socket.
+int EndAt(Moment moment, Way way) {
+  End server(At("127.0.0.1"));
+  TestHost host;
+  Status status;
+  auto engine = CreateEngine(&host, {}, &status);
+  CHECK(status.ok());
+  uint64_t now = kStart;
+  const uint32_t timeout_ms = way == Way::kTimedOut ? 1000 : 10000;
+  gate.HoldAt(moment);
+  engine->Dial(kDial, kConnection, server.channel->local(), timeout_ms, now);
+  const int socket = gate.WaitForSocket();
+  CHECK(socket != UDT::INVALID_SOCK);
+
+  switch (way) {
+    case Way::kClosed:
+      engine->Close(kClose, kConnection, true, 0, now);
+      CHECK(Answer(host, kDial) == Code::kCancelled);
+      CHECK_EQ(Count(host, Event::Kind::kReply), size_t{2});
+      break;
+    case Way::kTimedOut:
+      now += 1001 * kMs;
+      engine->OnRound(now);
+      CHECK(Answer(host, kDial) == Code::kConnectionTimedOut);
+      break;
+    case Way::kAnew:
+      now += 3001 * kMs;
+      engine->OnRound(now);
+      CHECK(host.events.empty());
+      break;
+    case Way::kStopped:
+      engine->OnStop(now);
+      CHECK(Answer(host, kDial) == Code::kCancelled);
+      engine.reset();
+      break;
+  }
+  for (int i = 0; i < 10 && engine != nullptr; i++) {
+    now += 10 * kMs;
+    engine->OnRound(now);
+  }
+  const bool connects = moment == Moment::kResponse ||
+                        moment == Moment::kRemoved || moment == Moment::kListed;
+  CHECK_EQ(UDT::getsockstate(socket), connects ? CONNECTING : CLOSED);
+
+  gate.LetGo();
+  CHECK(Within(kLongMs, [&] {
+    if (engine != nullptr) engine->OnRound(now);
+    return Ended(socket);
+  }));
+  if (engine == nullptr) return socket;
+  // The peers are told; a dial that has begun anew lives on.
+  std::vector<int> peers;
+  if (moment != Moment::kChallenge) peers.push_back(server.Accept());
+  const bool lives = way == Way::kAnew;
+  if (lives) {
+    CHECK(Within(kLongMs, [&] {
+      engine->OnRound(now);
+      return Count(host, Event::Kind::kConnected) == 1;
+    }));
+    peers.push_back(server.Accept());
+  }
+  CHECK(Within(kLongMs, [&] {
+    return std::count_if(peers.begin(), peers.end(), [](int peer) {
+             return UDT::getsockstate(peer) == CONNECTED;
+           }) == (lives ? 1 : 0);
+  }));
+  CHECK_EQ(Count(host, Event::Kind::kConnected), size_t{lives ? 1u : 0u});
+  for (const int peer : peers) UDT::close(peer);
+  engine->OnStop(now);
+  return socket;
+}
+
+// By itself libudt throws an exception that nobody catches.
+TEST(ADialThatEndsWhileItIsAnsweredIsClosed) {
+  std::set<int> sockets;
+  for (const Way way : {Way::kClosed, Way::kTimedOut, Way::kAnew}) {
+    for (const Moment moment : {Moment::kChallenge, Moment::kResponse,
+                                Moment::kRemoved, Moment::kListed}) {
+      sockets.insert(EndAt(moment, way));
+    }
+  }
+  // It is connected then.
+  for (const Moment moment : {Moment::kComplete, Moment::kTold}) {
+    sockets.insert(EndAt(moment, Way::kClosed));
+    sockets.insert(EndAt(moment, Way::kStopped));
+  }
+  for (const int socket : sockets) {
+    CHECK(Within(kLongMs,
+                 [socket] { return UDT::getsockstate(socket) == NONEXIST; }));
+  }
+}
+
+}  // namespace
+}  // namespace xtp::udt
