@@ -187,6 +187,7 @@ int Channel::Name(sockaddr* name, socklen_t* length) const {
 ssize_t Channel::Receive(msghdr* message) {
   left_us_ = 0;
   entered_once_ = true;
+  if (received_.empty()) settled_++;
   SetAckListener(this);
   receiving = this;
   const uint64_t now = IoThread::NowUs();

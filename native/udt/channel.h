@@ -115,6 +115,8 @@ class Channel final : private UdpSink, private AckListener {
   // Nothing reaches a socket that dials any more. False: libudt has had the
   // answer, or it does not dial.
   bool StopDialing(uint32_t socket);
+  // Changes when libudt has done all that had come for it until then.
+  uint64_t settled() const { return settled_; }
   // A UDT socket that is no more: its peer is told, should it send.
   void Forget(uint32_t socket);
   void TakeNotices(std::vector<Notice>* out);
@@ -233,6 +235,7 @@ class Channel final : private UdpSink, private AckListener {
   // When the receiving thread left Receive; 0 while it is in there.
   std::atomic<uint64_t> left_us_{0};
   std::atomic<bool> entered_once_{false};
+  std::atomic<uint64_t> settled_{0};
   std::atomic<size_t> keeping_{0};  // connections with packets that are kept
   std::atomic<uint64_t> next_offer_us_{0};  // 0: none
 

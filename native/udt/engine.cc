@@ -234,15 +234,22 @@ Status UdtEngine::Connect(PortBase* port, ByteConnection* connection,
 void UdtEngine::Bury(int socket, Channel* channel, bool at_once) {
   sockets_.erase(socket);
   waiter_.SetInterest(socket, 0);
-  // libudt must not be closed by one thread while another one connects it.
-  const bool connects = !channel->StopDialing(static_cast<uint32_t>(socket)) &&
+  const bool answered = !channel->StopDialing(static_cast<uint32_t>(socket)) &&
                         UDT::getsockstate(socket) == CONNECTING;
-  if (!connects && (at_once || dying_.size() >= kMaxDying)) {
+  if (!answered && (at_once || dying_.size() >= kMaxDying)) {
     Close(socket, channel);
     return;
   }
-  dying_.push_back(
-      Dying{socket, Channel::Find(channel->handle()), now_us() + kDyingUs});
+  // No second answer.
+  if (answered) channel->Forget(static_cast<uint32_t>(socket));
+  dying_.push_back(Dying{socket, Channel::Find(channel->handle()),
+                         now_us() + kDyingUs, answered, channel->settled()});
+}
+
+// libudt must not be closed by one thread while another one connects it.
+bool UdtEngine::IsBeingAnswered(const Dying& dying) {
+  return dying.answered && UDT::getsockstate(dying.socket) == CONNECTING &&
+         dying.channel->settled() == dying.settled;
 }
 
 void UdtEngine::Close(int socket, Channel* channel) {
@@ -256,10 +263,12 @@ void UdtEngine::CloseDying(bool all) {
     int32_t left = 0;
     int length = sizeof left;
     const bool sent =
-        UDT::getsockstate(dying.socket) != CONNECTING &&
-        (UDT::getsockopt(dying.socket, 0, UDT_SNDDATA, &left, &length) != 0 ||
-         left == 0);
-    if (!all && !sent && now_us() < dying.until_us) {
+        dying.answered ||
+        UDT::getsockopt(dying.socket, 0, UDT_SNDDATA, &left, &length) != 0 ||
+        left == 0;
+    // Not even at the end: libudt ends with the process.
+    if (IsBeingAnswered(dying) ||
+        (!all && !sent && now_us() < dying.until_us)) {
       i++;
       continue;
     }

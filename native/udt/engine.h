@@ -47,6 +47,9 @@ class UdtEngine final : public ByteEngine, public SocketOwner {
     int socket;
     std::shared_ptr<Channel> channel;
     uint64_t until_us;
+    // A dial whose answer libudt has had, and what Channel::settled was then.
+    bool answered;
+    uint64_t settled;
   };
 
   // ByteEngine and EngineBase.
@@ -75,6 +78,7 @@ class UdtEngine final : public ByteEngine, public SocketOwner {
   void TryPreface(int socket);
   void Scan();
   void CloseDying(bool all);
+  static bool IsBeingAnswered(const Dying& dying);
   void UpdateChannels();
   void Close(int socket, Channel* channel);
 

@@ -3,6 +3,7 @@
 // between its source files (CMakeLists.txt).
 #include "udt/engine.h"
 
+#include <sys/socket.h>
 #include <udt/ccc.h>  // CPacket, CHandShake
 #include <udt/udt.h>
 
@@ -12,9 +13,12 @@
 #include <memory>
 #include <mutex>
 #include <set>
+#include <string>
 #include <vector>
 
+#include "common/byte_order.h"
 #include "common/testing/test.h"
+#include "udt/packet.h"
 #include "udt/testing/end.h"
 #include "udt/testing/host.h"
 
@@ -56,7 +60,6 @@ class Gate {
   }
   void LetGo() {
     std::lock_guard<std::mutex> lock(mutex_);
-    at_ = Moment::kNone;
     is_held_ = false;
     changed_.notify_all();
   }
@@ -208,7 +211,7 @@ int EndAt(Moment moment, Way way) {
       break;
   }
   for (int i = 0; i < 10 && engine != nullptr; i++) {
-    now += 10 * kMs;
+    now += 100 * kMs;
     engine->OnRound(now);
   }
   const bool connects = moment == Moment::kResponse ||
@@ -216,6 +219,11 @@ int EndAt(Moment moment, Way way) {
   CHECK_EQ(UDT::getsockstate(socket), connects ? CONNECTING : CLOSED);
 
   gate.LetGo();
+  if (connects && way == Way::kStopped) {
+    CHECK(Connected(socket));
+    UDT::close(socket);
+    return socket;
+  }
   CHECK(Within(kLongMs, [&] {
     if (engine != nullptr) engine->OnRound(now);
     return Ended(socket);
@@ -246,7 +254,8 @@ int EndAt(Moment moment, Way way) {
 // By itself libudt throws an exception that nobody catches.
 TEST(ADialThatEndsWhileItIsAnsweredIsClosed) {
   std::set<int> sockets;
-  for (const Way way : {Way::kClosed, Way::kTimedOut, Way::kAnew}) {
+  for (const Way way :
+       {Way::kClosed, Way::kTimedOut, Way::kAnew, Way::kStopped}) {
     for (const Moment moment : {Moment::kChallenge, Moment::kResponse,
                                 Moment::kRemoved, Moment::kListed}) {
       sockets.insert(EndAt(moment, way));
@@ -261,6 +270,103 @@ TEST(ADialThatEndsWhileItIsAnsweredIsClosed) {
     CHECK(Within(kLongMs,
                  [socket] { return UDT::getsockstate(socket) == NONEXIST; }));
   }
+}
+
+// What answers by hand.
+class RawServer {
+ public:
+  RawServer() {
+    CHECK(UdpSocket::Bind(At("127.0.0.1"), UdpOptions(), &udp_).ok());
+  }
+  const Endpoint& local() const { return udp_->local(); }
+  // Waits for a request. Returns the socket that dials.
+  int Take() {
+    length_ = sizeof name_;
+    CHECK(Within(kLongMs, [this] {
+      return recvfrom(udp_->fd(), packet_, sizeof packet_, 0, name(),
+                      &length_) == sizeof packet_;
+    }));
+    const uint32_t id = GetU32(packet_ + kHeaderBytes + 24);
+    PutU32(packet_ + 12, id);
+    return static_cast<int>(id);
+  }
+  // The request that was taken last.
+  void Challenge() { Send(*udp_, 1); }
+  void Answer() { Send(*udp_, UINT32_MAX); }
+  void AnswerFrom(const RawServer& other) { Send(*other.udp_, UINT32_MAX); }
+
+ private:
+  sockaddr* name() { return reinterpret_cast<sockaddr*>(&name_); }
+  void Send(const UdpSocket& udp, uint32_t type) {
+    PutU32(packet_ + kHeaderBytes + 20, type);
+    CHECK_EQ(sendto(udp.fd(), packet_, sizeof packet_, 0, name(), length_),
+             ssize_t{sizeof packet_});
+  }
+
+  std::unique_ptr<UdpSocket> udp_;
+  uint8_t packet_[kHandshakeBytes];
+  sockaddr_storage name_ = {};
+  socklen_t length_ = 0;
+};
+
+TEST(AnAnswerThatWaitsForLibudtIsWaitedFor) {
+  RawServer first, second;
+  TestHost host;
+  Status status;
+  auto engine = CreateEngine(&host, {}, &status);
+  CHECK(status.ok());
+  engine->Dial(kDial, kConnection, first.local(), 10000, kStart);
+  engine->Dial(kDial + 2, kConnection + 2, second.local(), 10000, kStart);
+  first.Take();
+  const int socket = second.Take();
+  gate.HoldAt(Moment::kChallenge);
+  first.Challenge();
+  CHECK(gate.WaitForSocket() != UDT::INVALID_SOCK);
+  // Both come in one batch.
+  gate.HoldAt(Moment::kChallenge);
+  first.Challenge();
+  second.Answer();
+  gate.LetGo();
+  CHECK(gate.WaitForSocket() != UDT::INVALID_SOCK);
+  engine->Close(kClose, kConnection + 2, true, 0, kStart);
+  CHECK_EQ(UDT::getsockstate(socket), CONNECTING);
+  gate.HoldAt(Moment::kResponse);
+  gate.LetGo();
+  CHECK_EQ(gate.WaitForSocket(), socket);
+  for (int i = 0; i < 10; i++) engine->OnRound(kStart + 100 * i * kMs);
+  CHECK_EQ(UDT::getsockstate(socket), CONNECTING);
+  gate.LetGo();
+  CHECK(Within(kLongMs, [&] {
+    engine->OnRound(kStart + 1000 * kMs);
+    return Ended(socket);
+  }));
+  engine->OnStop(kStart + 1000 * kMs);
+}
+
+TEST(AnAnswerFromElsewhereIsNotWaitedFor) {
+  RawServer server, stranger;
+  TestHost host;
+  Status status;
+  auto engine = CreateEngine(&host, {}, &status);
+  CHECK(status.ok());
+  engine->Dial(kDial, kConnection, server.local(), 10000, kStart);
+  const int socket = server.Take();
+  server.AnswerFrom(stranger);
+  server.AnswerFrom(stranger);
+  // With the second one there the first has been looked at.
+  CHECK(Within(kLongMs, [&] {
+    host.events.clear();
+    engine->Stats(3, 0, kStart);
+    const std::string& text = host.events.back().text;
+    return text.find("datagrams_in 2\n") != std::string::npos;
+  }));
+  engine->Close(kClose, kConnection, true, 0, kStart);
+  CHECK_EQ(UDT::getsockstate(socket), CONNECTING);
+  CHECK(Within(kLongMs, [&] {
+    engine->OnRound(kStart);
+    return Ended(socket);
+  }));
+  engine->OnStop(kStart);
 }
 
 }  // namespace
