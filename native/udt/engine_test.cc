@@ -45,9 +45,11 @@ enum class Moment {
 
 class Gate {
  public:
-  // The next socket to get there stays.
+  // The next socket to get there stays. Not one that was let go before.
   void HoldAt(Moment moment) {
-    std::lock_guard<std::mutex> lock(mutex_);
+    std::unique_lock<std::mutex> lock(mutex_);
+    CHECK(changed_.wait_for(lock, std::chrono::milliseconds(kLongMs),
+                            [this] { return answers_ == 0; }));
     at_ = moment;
     socket_ = UDT::INVALID_SOCK;
   }
@@ -64,7 +66,16 @@ class Gate {
     changed_.notify_all();
   }
 
-  // libudt's thread.
+  // libudt's threads.
+  void Enter() {
+    std::lock_guard<std::mutex> lock(mutex_);
+    answers_++;
+  }
+  void Leave() {
+    std::lock_guard<std::mutex> lock(mutex_);
+    answers_--;
+    changed_.notify_all();
+  }
   void Pass(Moment moment, int socket) {
     std::unique_lock<std::mutex> lock(mutex_);
     if (moment != at_) return;
@@ -81,6 +92,7 @@ class Gate {
   Moment at_ = Moment::kNone;
   int socket_ = UDT::INVALID_SOCK;
   bool is_held_ = false;
+  int answers_ = 0;  // that libudt is at
 };
 
 // libudt's threads outlive main.
@@ -116,9 +128,11 @@ int __wrap__ZN4CUDT7connectERK7CPacket(CUDT* socket, const CPacket* answer) {
     return __real__ZN4CUDT7connectERK7CPacket(socket, answer);
   }
   answered = answer->m_iID;
+  gate.Enter();
   PassIfAnswered(Moment::kResponse);
   const int result = __real__ZN4CUDT7connectERK7CPacket(socket, answer);
   PassIfAnswered(Moment::kTold);
+  gate.Leave();
   answered = UDT::INVALID_SOCK;
   return result;
 }
