@@ -48,7 +48,7 @@ const FULL: Plan = {
   effort: {
     warmUpMs: 700,
     transferMs: 700,
-    manyMs: 2000,
+    manyMs: 1400,
     mib: 0,
     echoTrips: 4000,
     echoMs: 500,

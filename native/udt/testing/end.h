@@ -85,7 +85,7 @@ class End {
     sockaddr_storage name;
     int length = sizeof name;
     int socket = UDT::INVALID_SOCK;
-    Within(3000, [&] {
+    Within(10000, [&] {
       socket =
           UDT::accept(listener, reinterpret_cast<sockaddr*>(&name), &length);
       return socket != UDT::INVALID_SOCK;
