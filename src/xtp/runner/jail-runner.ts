@@ -59,8 +59,8 @@ export class JailRunner implements Runner {
       landlockAbi: jail.landlockAbi
     }
     const number = this.#host.nextNumber()
-    // the jail has read the command before it looks at the links, which are refused otherwise; it gives a start up
-    // whose links do not come, but only after a while
+    // the jail obeys the command before it looks at the links, which are refused otherwise; it waits for links that do
+    // not come until it is told to give the start up
     const started = jail.start(number, sandbox.level)
     started.catch(() => {})
     const links = connect(jail, number)
