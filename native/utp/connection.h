@@ -51,6 +51,8 @@ class Connection final : public ByteSocket {
   // From Port, around libutp's calls.
   bool AdmitPacket(const Packet& packet);  // false: drop it
   bool AdmitReset(const Header& header) const;
+  // Whether a packet of ours like that can be on its way.
+  bool MayBeOnItsWay(const Header& sent) const;
   uint16_t AckForLibutp(const Header& header) const;
   uint32_t WindowForLibutp(const Header& header) const;
   bool HoldsBack(const Packet& packet);  // true: without its selective ack

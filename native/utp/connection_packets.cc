@@ -313,6 +313,14 @@ void Connection::OnLibutpError(int error) {
   Fail(StatusOfLibutpError(error, refused, peer().ToString()));
 }
 
+// Whoever does not see our packets has to guess this, too (RFC 5927, section
+// 4.1). An acknowledgement has the number of the data that comes next.
+bool Connection::MayBeOnItsWay(const Header& sent) const {
+  if (!connected_) return sent.seq == syn_seq_;
+  return static_cast<uint16_t>(sent.seq - acked_) <=
+         static_cast<uint16_t>(next_seq_ - acked_);
+}
+
 // A dial cannot go on when the network refuses its packets. An open connection
 // only ends when the peer's host says that nobody has the port any more:
 // routes come back, and an ICMP message is easily forged (RFC 5927).

@@ -315,16 +315,34 @@ TEST(IcmpWithForgedQuotesIsIgnored) {
   REQUIRE(pair.Connect());
   test::Random random(5);
   const SocketId socket = pair.client->sockets.begin()->first;
+  std::string sent;
+  pair.sim.filter = [&](const Datagram& d) {
+    if (d.to == pair.server->At(4000)) sent = d.bytes;
+    return true;
+  };
+  pair.client->stream(1)->Send("before");
+  pair.sim.Run(kSecond);
+  REQUIRE(sent.size() >= kHeaderBytes);
   for (int i = 0; i < 20000; i++) {
-    const std::string quote = Garbage(&random);
+    // of somebody who does not know the ids, or knows them and guesses the rest
+    std::string quote = random.OneIn(2) ? Garbage(&random) : sent;
+    if (quote == sent) {
+      const uint32_t seq = (static_cast<uint8_t>(sent[16]) << 8) +
+                           static_cast<uint8_t>(sent[17]) + 100 +
+                           random.Below(65000);
+      quote[16] = static_cast<char>(seq >> 8);
+      quote[17] = static_cast<char>(seq);
+    }
+    const int error = random.OneIn(2) ? ECONNREFUSED : EMSGSIZE;
+    const uint32_t mtu = random.Below(3000);
     pair.client->engine().OnIcmpError(
         socket, reinterpret_cast<const uint8_t*>(quote.data()), quote.size(),
-        pair.server->At(4000), random.OneIn(2) ? ECONNREFUSED : EMSGSIZE,
-        random.Below(3000), pair.sim.now_us);
+        pair.server->At(4000), error, mtu, pair.sim.now_us);
   }
   pair.client->stream(1)->Send("fine");
   pair.sim.Run(kSecond);
-  CHECK_EQ(pair.server->stream(2)->head, std::string("fine"));
+  CHECK_EQ(pair.server->stream(2)->head, std::string("beforefine"));
+  CHECK_EQ(pair.ClientCode(), Code::kOk);
 }
 
 // A connection limit refuses quietly and hurts nobody who is connected.
