@@ -50,6 +50,17 @@ function download(url, file) {
   }
 }
 
+/** Where this machine takes Debian's packages from, for apt. */
+export function debianMirror() {
+  const options = { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }
+  const mirrors = execFileSync('apt-get', ['indextargets', '--format', '$(REPO_URI)'], options)
+  const mirror = mirrors.split('\n').find(uri => /debian\/?$/.test(uri))
+  if (mirror === undefined) {
+    throw new Error('apt has no mirror of Debian')
+  }
+  return mirror
+}
+
 /**
  * Asks apt for a Debian package, of sources or binary, from the mirror that this machine uses, with lists and a
  * cache of its own: nothing of the system changes. Returns the path of the upstream archive, or of the package.
@@ -61,11 +72,6 @@ function fromDebian({ source, binary, architecture, suite, version }, into) {
     return made
   }
   const quiet = { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'], cwd: into }
-  const mirrors = execFileSync('apt-get', ['indextargets', '--format', '$(REPO_URI)'], quiet)
-  const mirror = mirrors.split('\n').find(uri => /debian\/?$/.test(uri))
-  if (mirror === undefined) {
-    throw new Error('apt has no mirror of Debian')
-  }
   const sources = path.join(into, 'apt', 'sources.list')
   const options = Object.entries({
     'Dir::State::Lists': dir('lists'),
@@ -79,7 +85,7 @@ function fromDebian({ source, binary, architecture, suite, version }, into) {
     })
   }).flatMap(([name, value]) => ['-o', `${name}=${value}`])
   const isSource = binary === undefined
-  fs.writeFileSync(sources, `${isSource ? 'deb-src' : 'deb'} ${mirror} ${suite} main\n`)
+  fs.writeFileSync(sources, `${isSource ? 'deb-src' : 'deb'} ${debianMirror()} ${suite} main\n`)
   execFileSync('apt-get', [...options, 'update'], quiet)
   const name = source ?? binary
   const wanted = version === undefined ? name : `${name}=${version}`

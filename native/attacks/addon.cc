@@ -1,6 +1,7 @@
 // The JavaScript face of the attacks (attacks.h).
 #include <netinet/in.h>
 #include <node_api.h>
+#include <pthread.h>
 #include <signal.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -149,6 +150,22 @@ napi_value JsLentSocket(napi_env env, napi_callback_info) {
   _exit(started == 0 ? 1 : 2);
 }
 
+// Threads that stay, idle or not; as many as there may be.
+void Threads(int wanted, bool busy) {
+  void* (*idle)(void*) = [](void*) -> void* {
+    for (;;) pause();
+  };
+  void* (*burn)(void*) = [](void*) -> void* {
+    for (volatile bool on = true; on;) {
+    }
+    return nullptr;
+  };
+  pthread_t thread;
+  for (int i = 0; i < wanted; i++) {
+    if (pthread_create(&thread, nullptr, busy ? burn : idle, nullptr) != 0) return;
+  }
+}
+
 napi_value JsBomb(napi_env env, napi_callback_info info) {
   napi_value arguments[2];
   Arguments(env, info, arguments);
@@ -169,6 +186,7 @@ napi_value JsBomb(napi_env env, napi_callback_info info) {
     for (volatile bool on = true; on;) {
     }
   }
+  if (kind == "threads" || kind == "burn") Threads(kind == "burn" ? 1 : 300, kind == "burn");
   if (kind == "segv") raise(SIGSEGV);
   if (kind == "abort") abort();
   return nullptr;

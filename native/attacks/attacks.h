@@ -3,7 +3,8 @@
 //
 // JavaScript: names(): string[]; attack(name, context): { possible, detail };
 // poisons(): string[]; poison(fd, kind): { possible, detail };
-// bomb(kind): 'memory' | 'fork' | 'descriptors' | 'spin' | 'segv' | 'abort';
+// bomb(kind): 'memory' | 'fork' | 'descriptors' | 'spin' | 'segv' | 'abort' |
+// 'threads' | 'burn';
 // lentSocket(): number, the first UDP socket of this process, or -1.
 #ifndef XTP_ATTACKS_ATTACKS_H_
 #define XTP_ATTACKS_ATTACKS_H_

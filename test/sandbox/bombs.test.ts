@@ -6,12 +6,12 @@ import { after, before, describe, test } from 'node:test'
 import type { Multiaddr } from '@multiformats/multiaddr'
 import type { XtpClient, XtpError, XtpInit } from 'xtp'
 import { type AttackPackage, attackPackage } from '../support/attack-package.ts'
+import { BOMBS } from '../support/bombs.ts'
 import { enemyClient, type Said } from '../support/enemy.ts'
 import { openFds, rss, until } from '../support/processes.ts'
 import { type Channel, WIRES, type Wire } from '../support/wires.ts'
 import { cannotRun } from './must-work.ts'
 
-const BOMBS = ['memory', 'fork', 'descriptors', 'spin', 'segv', 'abort']
 const MIB = 2 ** 20
 
 /** Stops one thread as a debugger does, until its process is gone. */
@@ -152,7 +152,7 @@ describe('a service', { timeout: 120_000, concurrency: WIRES.length }, () => {
         }
       })
 
-      for (const kind of ['segv', 'abort']) {
+      for (const kind of ['segv', 'abort'] as const) {
         test(`crashes (${kind})`, async () => {
           const error = await explode({ test_bomb: BOMBS.indexOf(kind) })
           assert.equal(error.code, 'ERR_XTP_SERVICE_LOST')
@@ -178,6 +178,14 @@ describe('a service', { timeout: 120_000, concurrency: WIRES.length }, () => {
           }
         })
       }
+
+      test('starts threads without end', async () => {
+        const plan = { test_bomb: BOMBS.indexOf('threads') }
+        const error = await explode(plan, { limits: { processes: 48 } })
+        assert.equal(error.code, 'ERR_XTP_LIMIT_EXCEEDED', error.message)
+        assert.equal(error.details?.limit, 'processes')
+        assert.equal(error.details?.allowed, 48)
+      })
 
       for (const [level, exitCode] of [
         ['L0', 2],

@@ -100,8 +100,7 @@ describe('xtp doctor', { skip: linux ? false : 'the sandbox is for Linux' }, () 
 
   it('finds services in the strongest sandbox that the jail reaches', t => {
     const found = report()
-    const below = found.levels.filter(({ level }) => level !== 'L4')
-    const reached = below.findLast(({ state }) => state === 'ok')
+    const reached = found.levels.findLast(({ state }) => state === 'ok')
     if (reached === undefined) {
       cannotRun(t, 'the jail reaches no level here')
       return

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { execFileSync, spawnSync } from 'node:child_process'
 import fs from 'node:fs'
 import path from 'node:path'
-import { describe, it, type TestContext } from 'node:test'
+import { describe, it } from 'node:test'
 import {
   ECHO_SERVICE,
   ENVIRONMENT,
@@ -145,56 +145,7 @@ describe('what a level needs', () => {
     await assert.rejects(other.start(1, 'L4'), /failed 1 cgroup ENOENT/)
     assert.deepEqual(fs.readdirSync(`${folder}/g-1`), [], 'nothing is made')
   })
-
-  it('L4 puts the service into its group, which is the root of what it sees', async t => {
-    const folder = cgroupFolder()
-    if (folder === undefined) {
-      return cannotRunHere(t, 'no cgroup v2 folder in which this user may make groups')
-    }
-    const prefix = path.join(folder, `xtp-test-${process.pid}-`)
-    const groups = [`${prefix}0`, `${prefix}1`]
-    for (const group of groups) {
-      fs.mkdirSync(group)
-    }
-    try {
-      const jail = open({ args: ['--cgroup', prefix] })
-      await jail.ask('probe L4', /^probed L4 ok$/)
-      const { pid } = await jail.startEcho(1, 'L4')
-      const members = fs.readFileSync(`${prefix}1/cgroup.procs`, 'utf8').split('\n')
-      assert.ok(members.includes(String(pid)))
-      const own = fs.readFileSync(`/proc/${jail.pid}/cgroup`, 'utf8')
-      assert.notEqual(fs.readFileSync(`/proc/${pid}/cgroup`, 'utf8'), own)
-      jail.send('kill 1 9')
-      assert.equal(await jail.exitOf(1), 'signal 9')
-    } finally {
-      for (const group of groups) {
-        fs.rmdirSync(group)
-      }
-    }
-  })
 })
-
-/** A cgroup v2 folder in which groups can be made. */
-function cgroupFolder(): string | undefined {
-  const given = process.env.XTP_TEST_CGROUP
-  const mounts = fs
-    .readFileSync('/proc/mounts', 'utf8')
-    .split('\n')
-    .map(line => line.split(' '))
-  const folder = given ?? mounts.find(fields => fields[2] === 'cgroup2')?.[1]
-  try {
-    fs.accessSync(path.join(folder ?? '', 'cgroup.procs'), fs.constants.W_OK)
-    return folder
-  } catch {
-    return undefined
-  }
-}
-
-/** L4 is for systems that delegate a group; a machine without is no defect of CI. */
-function cannotRunHere(t: TestContext, why: string): void {
-  t.diagnostic(`skipped: ${why}`)
-  t.skip(why)
-}
 
 describe('every supported node', () => {
   for (const from of RUNTIMES) {

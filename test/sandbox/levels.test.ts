@@ -131,7 +131,7 @@ describe('without user namespaces', () => {
     locked(outcome, 'L2')
     assert.match(
       outcome.sandbox?.reason ?? '',
-      /^L3 does not work here: .*max_user_namespaces=15000/
+      /^(L3 does|L4 and L3 do) not work here: .*max_user_namespaces=15000/
     )
   })
 

@@ -100,7 +100,12 @@ const native: Wire = {
   }
 }
 
-export const WIRES = [byteWire('utp', 302, UTP), native, byteWire('udt', 301, UDT)]
+export const WIRES = [
+  byteWire('utp', 302, UTP),
+  native,
+  // its library is there for one platform (vendor/libudt)
+  ...(process.platform === 'linux' && process.arch === 'x64' ? [byteWire('udt', 301, UDT)] : [])
+]
 
 /** The one that a program of test/fixtures was told. */
 export function wireOf(name: string | undefined): Wire {

@@ -200,8 +200,8 @@ function cgroup(facts: MachineFacts): Found {
   }
   const group = facts.cgroup
   const remedy =
-    'For L4, start the application in a delegated group: Delegate=yes in its systemd unit, or ' +
-    'systemd-run --user --scope -p Delegate=yes PROGRAM.'
+    'For L4, start the application in a delegated group: systemd-run --user --scope PROGRAM, or ' +
+    'Delegate=yes and DelegateSubgroup=main (systemd 254 or later) in its unit.'
   if (group === undefined) {
     return 'errno' in read(facts, '/proc/self/cgroup')
       ? { state: 'unknown', value: '/proc/self/cgroup cannot be read' }

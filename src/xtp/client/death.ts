@@ -86,6 +86,9 @@ function endingText(ending: Ending, killed: boolean): string {
       return `was not ready within ${ending.afterMs} ms`
     case 'limit': {
       const { limit, value, allowed } = ending.exceeded
+      if (value === undefined) {
+        return `wanted more than limits.${limit} allows (${allowed}), and the kernel did not let it`
+      }
       return `used more than limits.${limit} allows: ${round(value)} of ${allowed}`
     }
     case 'heartbeat':

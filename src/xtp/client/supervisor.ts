@@ -400,7 +400,7 @@ export class Supervisor<Session extends SupervisedSession> {
     return outcome
   }
 
-  #watch({ pid }: Incarnation, onExceeded: (exceeded: Exceeded) => void): () => void {
+  #watch({ pid, enforced }: Incarnation, onExceeded: (exceeded: Exceeded) => void): () => void {
     const { clock, config, usage } = this.#init
     this.#usage = undefined
     if (usage === undefined) {
@@ -409,6 +409,7 @@ export class Supervisor<Session extends SupervisedSession> {
     return startWatchdog({
       clock,
       limits: config.limits,
+      ...(enforced !== undefined && { enforced }),
       usage: () => usage(pid),
       onUsage: used => {
         this.#usage = used
@@ -513,9 +514,19 @@ export class Supervisor<Session extends SupervisedSession> {
     const { name, runner } = this.#init
     const { logTail, pid } = incarnation
     const exit = current.exit ?? {}
+    const ending = killed ? outcome : (this.#limitOf(exit) ?? outcome)
     // our own SIGKILL must not read as one of the system's
     const remedy = starting ? runner.diagnose(killed ? {} : exit, logTail) : undefined
-    return deathError({ name, pid, ending: outcome, exit, killed, logTail, starting, remedy })
+    return deathError({ name, pid, ending, exit, killed, logTail, starting, remedy })
+  }
+
+  /** An end that the kernel brought about, where it enforces limits. */
+  #limitOf({ exceeded }: ExitInfo): Ending | undefined {
+    if (exceeded === undefined) {
+      return undefined
+    }
+    const allowed = this.#init.config.limits[exceeded]
+    return { kind: 'limit', exceeded: { limit: exceeded, allowed } }
   }
 
   async #exitWithin(incarnation: Incarnation, ms: number): Promise<void> {

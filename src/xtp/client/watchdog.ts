@@ -1,7 +1,7 @@
-// Watches from outside what a service uses. Where a kernel enforces limits itself, this is the second
-// line; elsewhere it is the only one.
+// Watches from outside what a service uses. Where the kernel enforces limits itself (level L4), it tells what a
+// service ran against; elsewhere it is what enforces them.
 import type { Clock } from '../ctl/index.ts'
-import type { ProcessUsage } from '../runner/index.ts'
+import type { Incarnation, ProcessUsage } from '../runner/index.ts'
 import type { Limits, WatchedLimit } from './limits.ts'
 
 const INTERVAL_MS = 500
@@ -10,13 +10,19 @@ const CPU_WINDOW_MS = 10_000
 
 export interface Exceeded {
   limit: WatchedLimit
-  value: number
+  /** What it used; undefined where the kernel did not let it. */
+  value?: number
   allowed: number
 }
 
 export interface WatchdogInit {
   clock: Clock
   limits: Pick<Limits, WatchedLimit>
+  /**
+   * Where the kernel enforces the limits: then it alone says what was exceeded. It gives the service no more processor
+   * time than allowed, and that is no event.
+   */
+  enforced?: Incarnation['enforced']
   /** Undefined where there is nothing to see. */
   usage(): Promise<ProcessUsage | undefined>
   onUsage(usage: ProcessUsage): void
@@ -47,6 +53,10 @@ export function startWatchdog(init: WatchdogInit): () => void {
     cancelTimer = clock.setTimer(INTERVAL_MS, look)
   }
   const check = ({ rssBytes, cpuMs, threads }: ProcessUsage): Exceeded | undefined => {
+    if (init.enforced !== undefined) {
+      const limit = init.enforced.exceeded()
+      return limit && { limit, allowed: limits[limit] }
+    }
     if (limits.memoryBytes > 0 && rssBytes > limits.memoryBytes) {
       return { limit: 'memoryBytes', value: rssBytes, allowed: limits.memoryBytes }
     }

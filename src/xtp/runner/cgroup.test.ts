@@ -38,3 +38,16 @@ test('the folder above is delegated where it passes memory and pids on', () => {
   write('slice/app/cgroup.subtree_control', 'memory pids\n')
   assert.equal(delegatedCgroup(path.join(dir, 'slice/app')), path.join(dir, 'slice/app'))
 })
+
+test('it is where it can be told to: it has both, and processes below it alone', () => {
+  write('unit/cgroup.subtree_control', '\n')
+  write('unit/cgroup.controllers', 'cpu memory pids\n')
+  write('unit/cgroup.procs', '')
+  const own = path.join(dir, 'unit/main')
+  assert.equal(delegatedCgroup(own), path.join(dir, 'unit'))
+  write('unit/cgroup.procs', '17\n')
+  assert.equal(delegatedCgroup(own), undefined)
+  write('unit/cgroup.procs', '')
+  write('unit/cgroup.controllers', 'cpu memory\n')
+  assert.equal(delegatedCgroup(own), undefined)
+})

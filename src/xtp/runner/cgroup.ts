@@ -34,12 +34,24 @@ export function delegatedCgroup(own = ownCgroup()): string | undefined {
   return own === undefined ? undefined : [path.dirname(own), own].find(isDelegated)
 }
 
+/** It passes the controllers on, or can be told to: it has them, and no process of its own. */
 function isDelegated(folder: string): boolean {
   try {
     fs.accessSync(folder, fs.constants.W_OK)
-    const enabled = fs.readFileSync(path.join(folder, 'cgroup.subtree_control'), 'utf8').split(/\s/)
-    return enabled.includes('memory') && enabled.includes('pids')
+    const hasBoth = (file: string) => {
+      const names = read(folder, file).split(/\s/)
+      return names.includes('memory') && names.includes('pids')
+    }
+    if (hasBoth('cgroup.subtree_control')) {
+      return true
+    }
+    fs.accessSync(path.join(folder, 'cgroup.subtree_control'), fs.constants.W_OK)
+    return hasBoth('cgroup.controllers') && read(folder, 'cgroup.procs') === ''
   } catch {
     return false
   }
+}
+
+function read(folder: string, file: string): string {
+  return fs.readFileSync(path.join(folder, file), 'utf8')
 }

@@ -28,6 +28,7 @@ export interface JailIncarnationInit {
   pid: number
   /** From the jail. */
   exit: Promise<ExitInfo>
+  enforced: Incarnation['enforced']
   links: JailLinks
   sandbox: SandboxReport
   onLog: StartRequest['onLog']
@@ -39,17 +40,20 @@ export class JailIncarnation implements Incarnation {
   readonly number: number
   readonly pid: number
   readonly sandbox: SandboxReport
+  readonly enforced: Incarnation['enforced']
   readonly control: SocketLink
   readonly data: SlabLink
   readonly exited: Promise<ExitInfo>
   readonly #log = new LogTail()
   #killTimer?: NodeJS.Timeout
 
-  constructor({ jail, number, pid, exit, links, sandbox, onLog }: JailIncarnationInit) {
+  constructor(init: JailIncarnationInit) {
+    const { jail, number, pid, exit, enforced, links, sandbox, onLog } = init
     this.jail = jail
     this.number = number
     this.pid = pid
     this.sandbox = sandbox
+    this.enforced = enforced
     this.control = links.control
     this.data = links.data
     const logged = this.#log.read(links.log, line => onLog(line, 'log'))

@@ -15,7 +15,7 @@ import {
   parseJailEvent
 } from './jail-lines.ts'
 import { LogTail } from './log-tail.ts'
-import type { ExitInfo, SandboxLevel, SocketAddress } from './runner.ts'
+import type { ExitInfo, Incarnation, SandboxLevel, SocketAddress } from './runner.ts'
 import type { ServiceGroups } from './service-groups.ts'
 import { spawnError } from './start-errors.ts'
 
@@ -224,13 +224,13 @@ export class JailProcess {
    * Starts incarnation `number`. The command is written when this returns, unless the jail has not read for long: its three
    * links may connect from then on.
    *
-   * @returns its pid, and how it will have ended: nothing is known where the jail died first
+   * @returns its pid, how it will have ended (nothing is known where the jail died first), and what enforces its limits
    * @throws JailError, UnavailableError
    */
   async start(
     number: number,
     level: SandboxLevel
-  ): Promise<{ pid: number; exit: Promise<ExitInfo> }> {
+  ): Promise<{ pid: number; exit: Promise<ExitInfo>; enforced: Incarnation['enforced'] }> {
     const group = this.#makeGroup(number, level)
     if (group instanceof JailError) {
       throw group
@@ -238,13 +238,17 @@ export class JailProcess {
     const exit = Promise.withResolvers<ExitInfo>()
     this.#exits.set(number, exit.resolve)
     this.#use(1)
-    exit.promise.then(() => {
+    const ended = exit.promise.then(info => {
+      const exceeded = group?.exceeded(number)
       group?.remove(number)
       this.#use(-1)
+      return exceeded === undefined ? info : { ...info, exceeded }
     })
+    const enforced = group && { exceeded: () => group.exceeded(number) }
     try {
       const answer = await this.#ask(`start ${number}`, jailCommand.start(number, level))
-      return { pid: (answer as Extract<JailEvent, { kind: 'started' }>).pid, exit: exit.promise }
+      const { pid } = answer as Extract<JailEvent, { kind: 'started' }>
+      return { pid, exit: ended, enforced }
     } catch (error) {
       this.#exits.delete(number)
       exit.resolve({})

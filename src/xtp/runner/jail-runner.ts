@@ -65,8 +65,8 @@ export class JailRunner implements Runner {
     started.catch(() => {})
     const links = connect(jail, number)
     try {
-      const { pid, exit } = await Promise.race([started, brokenLink(links)])
-      return new JailIncarnation({ jail, number, pid, exit, links, sandbox, onLog })
+      const process = await Promise.race([started, brokenLink(links)])
+      return new JailIncarnation({ ...process, jail, number, links, sandbox, onLog })
     } catch (error) {
       jail.signal(number, 'SIGKILL')
       links.control.destroy()

@@ -53,7 +53,12 @@ export interface ExitInfo {
   maxRssBytes?: number
   /** CPU time that it took, user and system, in ms, where the launcher tells. */
   cpuMs?: number
+  /** What it ran against, where the kernel enforces limits (`Incarnation.enforced`). */
+  exceeded?: EnforcedLimit
 }
+
+/** Limits that a group of cgroup v2 enforces, and tells when a process ran against them. */
+export type EnforcedLimit = 'memoryBytes' | 'processes'
 
 /** One running process. */
 export interface Incarnation {
@@ -65,6 +70,11 @@ export interface Incarnation {
   readonly exited: Promise<ExitInfo>
   /** The last lines of stdout and stderr, at most 20. */
   readonly logTail: readonly string[]
+  /**
+   * Limits that the kernel enforces, processor time among them, and that which the process ran against: it was refused a
+   * thread, or ended for its memory. Absent where the kernel does not enforce them as a whole (below L4).
+   */
+  readonly enforced?: { exceeded(): EnforcedLimit | undefined }
   /** Does nothing when the process is gone. */
   kill(signal: 'SIGTERM' | 'SIGKILL'): void
   /**

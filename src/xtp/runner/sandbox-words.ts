@@ -81,7 +81,7 @@ function reasonOf(level: SandboxLevel, failure: JailFailure, facts: SandboxFacts
       : `${whoText(facts)} may not execute ${facts.execPath}: make it and the folders above readable for everybody (chmod o+rx), or install Node where it is`
   }
   if (step.startsWith('cgroup')) {
-    return 'it needs a cgroup v2 folder that is delegated to this user, with the controllers memory and pids: with systemd, run the program with Delegate=yes'
+    return 'it needs a cgroup v2 folder that is delegated to this user, with the controllers memory and pids: with systemd, `systemd-run --user --scope PROGRAM`, or Delegate=yes and DelegateSubgroup=main (systemd 254 or later) in its unit'
   }
   if (step.startsWith('landlock')) {
     return 'the kernel refused Landlock: is a security module or a container in the way?'
@@ -101,5 +101,19 @@ export function failureText(
   failure: JailFailure,
   facts: SandboxFacts
 ): string {
-  return `${level} does not work here: ${reasonOf(level, failure, facts)} (${failure.step}: ${failure.errno})`
+  return levelsText([level], failureReason(level, failure, facts))
+}
+
+/** What failureText says of that level. */
+export function failureReason(
+  level: SandboxLevel,
+  failure: JailFailure,
+  facts: SandboxFacts
+): string {
+  return `${reasonOf(level, failure, facts)} (${failure.step}: ${failure.errno})`
+}
+
+/** Such as `L4 and L3 do not work here: …`. */
+export function levelsText(levels: SandboxLevel[], reason: string): string {
+  return `${levels.join(' and ')} ${levels.length === 1 ? 'does' : 'do'} not work here: ${reason}`
 }

@@ -17,7 +17,7 @@ import type {
   SocketKeeper,
   StartRequest
 } from './runner.ts'
-import { failureText, isPassing } from './sandbox-words.ts'
+import { failureReason, failureText, isPassing, levelsText } from './sandbox-words.ts'
 
 export interface SandboxOptions {
   /**
@@ -172,15 +172,18 @@ export class SandboxRunner implements Runner {
     const candidates: SandboxLevel[] =
       level !== 'auto' ? [level] : cgroup === undefined ? ['L3', 'L2'] : ['L4', 'L3', 'L2']
     this.#host = host
+    // levels that fail alike are told in one
+    const failures = new Map<string, SandboxLevel[]>()
     try {
       for (const candidate of candidates.filter(name => name >= require)) {
         const why = await this.#tryLevel(candidate, host, request)
         if (why === undefined) {
-          const report = { level: candidate, reason: this.#reason(candidate, reasons) }
+          const report = { level: candidate, reason: this.#reason(candidate, texts(failures)) }
           return new JailRunner(host, report)
         }
-        reasons.push(why)
+        failures.set(why, [...(failures.get(why) ?? []), candidate])
       }
+      reasons.push(...texts(failures))
     } catch (error) {
       await host.close()
       const { errno } = error as ServiceStartError
@@ -202,7 +205,7 @@ export class SandboxRunner implements Runner {
   ): Promise<string | undefined> {
     const unreadable = host.user && firstUnreadable(host.user, level, [host.execPath, serviceEntry])
     if (unreadable !== undefined) {
-      return `${level} does not work here: user ${host.user?.uid}, which the service becomes, may not read ${unreadable}: make it readable for everybody (chmod o+rX), install where it is, or set sandbox.user`
+      return `user ${host.user?.uid}, which the service becomes, may not read ${unreadable}: make it readable for everybody (chmod o+rX), install where it is, or set sandbox.user`
     }
     const jail = await host.open(serviceEntry, line => onLog(`xtp-jail: ${line}`, 'log'))
     let failure: Awaited<ReturnType<typeof jail.probe>>
@@ -219,7 +222,7 @@ export class SandboxRunner implements Runner {
         `could not find out which sandbox works here: ${failureText(level, failure, host)}: try again`
       )
     }
-    return failure && failureText(level, failure, host)
+    return failure && failureReason(level, failure, host)
   }
 
   #reason(level: SandboxLevel, reasons: string[]): SandboxReport['reason'] {
@@ -235,6 +238,9 @@ export class SandboxRunner implements Runner {
       : 'the strongest without a delegated cgroup: `xtp doctor` says how to get one'
   }
 }
+
+const texts = (failures: Map<string, SandboxLevel[]>) =>
+  [...failures].map(([reason, levels]) => levelsText(levels, reason))
 
 /**
  * The first of `files`, or of the folders above it, that this user has no access to. The tree of L3 is

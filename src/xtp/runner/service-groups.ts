@@ -3,10 +3,19 @@
 import fs from 'node:fs'
 import path from 'node:path'
 import type { JailFailure } from './jail-lines.ts'
-import type { ProcessLimits } from './runner.ts'
+import type { EnforcedLimit, ProcessLimits } from './runner.ts'
 
 /** cpu.max counts in shares of this. */
 const CPU_PERIOD_US = 100_000
+
+/**
+ * What a group counts where a process in it runs against a limit: the kernel ends a process for memory, and refuses a
+ * thread beyond the number (https://docs.kernel.org/admin-guide/cgroup-v2.html).
+ */
+const EVENTS: Array<[limit: EnforcedLimit, file: string, count: RegExp]> = [
+  ['memoryBytes', 'memory.events', /^oom_kill [1-9]/m],
+  ['processes', 'pids.events', /^max [1-9]/m]
+]
 
 /** File of a group, controller that has it, and what to write. */
 type Limit = [file: string, controller: string, value: string]
@@ -28,6 +37,8 @@ export class ServiceGroups {
     const shares = `${Math.round(cpu * CPU_PERIOD_US)} ${CPU_PERIOD_US}`
     const all: Array<[number, ...Limit]> = [
       [memoryBytes, 'memory.max', 'memory', String(memoryBytes)],
+      // or what is too much goes there
+      [memoryBytes, 'memory.swap.max', 'memory', '0'],
       [processes, 'pids.max', 'pids', String(processes)],
       [cpu, 'cpu.max', 'cpu', shares]
     ]
@@ -44,6 +55,10 @@ export class ServiceGroups {
       this.#over.delete(number)
       for (const [file, controller, value] of this.#limits) {
         step = `cgroup_${controller}`
+        if (file === 'memory.swap.max' && !fs.existsSync(path.join(group, file))) {
+          // a kernel without swap
+          continue
+        }
         // a group has the files of a controller when the folder above passes it on
         if (!fs.existsSync(path.join(group, file))) {
           write(path.join(this.#folder, 'cgroup.subtree_control'), `+${controller}`)
@@ -55,6 +70,14 @@ export class ServiceGroups {
       this.remove(number)
       return { step, errno: (error as NodeJS.ErrnoException).code ?? 'EIO' }
     }
+  }
+
+  /** Which of its limits the group ran against, if any. */
+  exceeded(number: number): EnforcedLimit | undefined {
+    const found = EVENTS.find(([, file, count]) =>
+      count.test(read(path.join(`${this.prefix}${number}`, file)))
+    )
+    return found?.[0]
   }
 
   /** Removes a group, or later, where a process of it is not gone yet. */
@@ -85,6 +108,15 @@ export function sweepGroups(folder: string): void {
 /** Of the kernel: never made, where it is not there. */
 function write(file: string, text: string): void {
   fs.writeFileSync(file, text, { flag: 'r+' })
+}
+
+/** Nothing where the group does not have it, or is gone. */
+function read(file: string): string {
+  try {
+    return fs.readFileSync(file, 'latin1')
+  } catch {
+    return ''
+  }
 }
 
 function removed(group: string): boolean {
