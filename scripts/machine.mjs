@@ -249,7 +249,8 @@ export async function testInMachine(arch, names, variables = {}) {
 
 if (process.argv[1] === import.meta.filename) {
   await main(async () => {
-    const option = name => process.argv.find(arg => arg.startsWith(`--${name}=`))?.slice(name.length + 3)
+    const option = name =>
+      process.argv.find(arg => arg.startsWith(`--${name}=`))?.slice(name.length + 3)
     const arch = option('arch') ?? 'x64'
     const script = option('sh')
     if (script !== undefined) {

@@ -162,7 +162,8 @@ void Threads(int wanted, bool busy) {
   };
   pthread_t thread;
   for (int i = 0; i < wanted; i++) {
-    if (pthread_create(&thread, nullptr, busy ? burn : idle, nullptr) != 0) return;
+    if (pthread_create(&thread, nullptr, busy ? burn : idle, nullptr) != 0)
+      return;
   }
 }
 
@@ -186,7 +187,8 @@ napi_value JsBomb(napi_env env, napi_callback_info info) {
     for (volatile bool on = true; on;) {
     }
   }
-  if (kind == "threads" || kind == "burn") Threads(kind == "burn" ? 1 : 300, kind == "burn");
+  if (kind == "threads" || kind == "burn")
+    Threads(kind == "burn" ? 1 : 300, kind == "burn");
   if (kind == "segv") raise(SIGSEGV);
   if (kind == "abort") abort();
   return nullptr;

@@ -67,8 +67,7 @@ Connection* Port::FindBySent(const Header& sent, const Endpoint& to) const {
     const uint16_t expected = sent.type == PacketType::kSyn
                                   ? found->second->receive_id()
                                   : found->second->send_id();
-    if (expected == sent.connection_id &&
-        found->second->MayBeOnItsWay(sent)) {
+    if (expected == sent.connection_id && found->second->MayBeOnItsWay(sent)) {
       return found->second;
     }
   }
