@@ -32,8 +32,14 @@ const MACHINES = {
 }
 /** Before the counts, in what a machine prints. */
 const COUNTS = 'counts: '
-/** What needs such a machine. */
-const TESTS = { x64: ['test/sandbox/cgroup.test.ts'], arm64: [] }
+const SANDBOX = ['cgroup', 'levels', 'jail-levels', 'attacks'].map(
+  name => `test/sandbox/${name}.test.ts`
+)
+/** What needs such a machine, in CI and at full counts. */
+export const MACHINE_TESTS = {
+  short: { x64: ['test/sandbox/cgroup.test.ts'] },
+  full: { x64: SANDBOX, arm64: ['test/machine/native.test.ts', ...SANDBOX] }
+}
 /** Virtual disks, and what they are on: below drivers/ of the kernel. */
 const DRIVERS = [
   ...['virtio', 'virtio_ring', 'virtio_pci_modern_dev', 'virtio_pci_legacy_dev', 'virtio_pci'].map(
@@ -44,6 +50,8 @@ const DRIVERS = [
 const MEMORY_MIB = 4096
 /** Of the project's disk. */
 const DISK_MIB = 1024
+/** A machine that runs longer stands still. */
+const LIMIT_MS = 60 * 60_000
 
 /** What of the project no test in the machine reads. */
 const LEFT_OUT = [
@@ -57,16 +65,35 @@ const LEFT_OUT = [
 const ADDONS_DIR = 'build/native/native'
 const ADDONS = ['attacks/xtp_attacks.node']
 
-async function ensureTools({ qemu, package: name }) {
-  const found = command =>
-    ['/usr/sbin', '/sbin', ...process.env.PATH.split(path.delimiter)].some(folder =>
-      fs.existsSync(path.join(folder, command))
-    )
+/** Commands that are not here, with the packages that have them. */
+function lackingTools({ qemu, package: name }) {
   const tools = { [qemu]: name, debootstrap: 'debootstrap', cpio: 'cpio', mke2fs: 'e2fsprogs' }
-  for (const [command, debian] of Object.entries(tools)) {
-    if (!found(command)) {
-      await installDebian(debian, `the tests’ virtual machine needs ${command}`)
-    }
+  const folders = ['/usr/sbin', '/sbin', ...process.env.PATH.split(path.delimiter)]
+  return Object.entries(tools).filter(
+    ([command]) => !folders.some(folder => fs.existsSync(path.join(folder, command)))
+  )
+}
+
+/** Why there can be no machine here; undefined where there can. */
+export function machineMissing(arch = 'x64') {
+  if (process.platform !== 'linux') {
+    return 'it is made on Linux'
+  }
+  const [lacking] = lackingTools(MACHINES[arch])
+  if (lacking !== undefined && process.getuid() !== 0) {
+    return `${lacking[0]} is missing: apt install ${lacking[1]} (or your distribution’s package)`
+  }
+  try {
+    debianMirror()
+    return undefined
+  } catch (error) {
+    return `it is made of Debian’s packages: ${error.message}`
+  }
+}
+
+async function ensureTools(machine) {
+  for (const [command, debian] of lackingTools(machine)) {
+    await installDebian(debian, `the tests’ virtual machine needs ${command}`)
   }
 }
 
@@ -184,11 +211,11 @@ function copyInto(tree, pairs) {
 }
 
 /**
- * Runs a shell script in the project's folder of a machine. Its output comes to this one's.
+ * Runs a shell script in the project's folder of a machine. Its output comes to this one's (`late`: when it is over).
  *
  * @returns what it printed
  */
-export async function runInMachine(arch, script) {
+export async function runInMachine(arch, script, late = false) {
   const machine = MACHINES[arch]
   if (machine === undefined) {
     throw new Failure(`no machine ${arch}: use ${Object.keys(MACHINES).join(' or ')}`)
@@ -209,12 +236,19 @@ export async function runInMachine(arch, script) {
   let text = ''
   child.stdout.on('data', data => {
     text += data
-    process.stdout.write(data)
+    if (!late) {
+      process.stdout.write(data)
+    }
   })
+  const timer = setTimeout(() => child.kill('SIGKILL'), LIMIT_MS)
   await new Promise((resolve, reject) => {
     child.on('error', reject)
     child.on('close', resolve)
   })
+  clearTimeout(timer)
+  if (late) {
+    process.stdout.write(text)
+  }
   return text
 }
 
@@ -223,11 +257,12 @@ export async function runInMachine(arch, script) {
  *
  * @returns the counts of scripts/count-reporter.mjs
  */
-export async function testInMachine(arch, names, variables = {}) {
+export async function testInMachine(arch, names, { variables = {}, late = false } = {}) {
   const environment = Object.entries({
     XTP_SANDBOX_MUST_WORK: '1',
     // a virtual processor compiles slowly
     NODE_COMPILE_CACHE: '/tmp/compile-cache',
+    XTP_TEST_PATIENCE: '20',
     ...variables
   })
   const script = [
@@ -236,9 +271,9 @@ export async function testInMachine(arch, names, variables = {}) {
       'node_modules/.bin/node --test --test-concurrency=1 --test-reporter=spec --test-reporter-destination=stdout',
       `--test-reporter=./scripts/count-reporter.mjs --test-reporter-destination=/tmp/counts ${names.join(' ')}`
     ].join(' '),
-    `echo "\n${COUNTS}$(cat /tmp/counts)"`
+    `printf '\\n%s%s\\n' '${COUNTS}' "$(cat /tmp/counts)"`
   ].join('\n')
-  const text = await runInMachine(arch, `${script}\n`)
+  const text = await runInMachine(arch, `${script}\n`, late)
   const line = text.split('\n').find(each => each.startsWith(COUNTS))
   try {
     return JSON.parse(line.slice(COUNTS.length))
@@ -258,7 +293,10 @@ if (process.argv[1] === import.meta.filename) {
       return
     }
     const names = process.argv.slice(2).filter(arg => !arg.startsWith('--'))
-    const { failed } = await testInMachine(arch, names.length > 0 ? names : TESTS[arch])
+    const { failed } = await testInMachine(
+      arch,
+      names.length > 0 ? names : MACHINE_TESTS.full[arch]
+    )
     process.exitCode = failed === 0 ? 0 : 1
   })
 }

@@ -9,6 +9,7 @@ import { build } from './build.mjs'
 import { buildOpenSsl, buildStaticQuic, staticQuicMissing } from './build-static-quic.mjs'
 import { instructions } from './instructions.mjs'
 import { lint } from './lint.mjs'
+import { MACHINE_TESTS, machineMissing, testInMachine } from './machine.mjs'
 import { bin, descendants, env, Failure, files, main, output, root, run } from './run.mjs'
 import {
   buildForeignPeers,
@@ -126,6 +127,11 @@ async function nodeTest(
   if (code !== 0 && result.failed === 0) {
     result.failed = 1
   }
+  addReported(result)
+}
+
+/** What scripts/count-reporter.mjs reports. */
+function addReported(result) {
   for (const { name, file, line, error } of result.failures ?? []) {
     failures.push(`${file}:${line} ${name}: ${error}`)
   }
@@ -276,6 +282,27 @@ function packages() {
   return packageTests
 }
 
+let machineTests
+
+/** What needs another kernel, and at full counts another processor, in virtual machines; once. */
+function machines() {
+  machineTests ??= (async () => {
+    const missing = machineMissing()
+    if (missing !== undefined && process.env.XTP_SANDBOX_MUST_WORK !== '1') {
+      console.log(`skipped: tests in a virtual machine. ${missing}`)
+      add({ passed: 0, failed: 0, skipped: 1 })
+      return
+    }
+    const tests = full ? MACHINE_TESTS.full : MACHINE_TESTS.short
+    for (const [arch, names] of Object.entries(tests)) {
+      const variables = { TEST_TIER: full ? 'again' : 'short' }
+      addReported(await testInMachine(arch, names, { variables, late: only === undefined }))
+      console.log(`that was a virtual machine (${arch})`)
+    }
+  })()
+  return machineTests
+}
+
 const suites = {
   lint: () => lint(),
   unit: () => nodeTest(testFiles('src'), { concurrency: LANES }),
@@ -329,6 +356,7 @@ const suites = {
     if (only === undefined) {
       // one process each, and neither measures time; its suite tells
       packages().catch(() => {})
+      machines().catch(() => {})
     }
     add({ passed: await instructions(), failed: 0 })
   },
@@ -352,6 +380,10 @@ const suites = {
       await run(['test/static/with.test.ts'], node)
     }
     await run(['test/transfer/quic.test.ts', 'test/interop/quinn.test.ts'], old)
+  },
+  machines: async () => {
+    await native('')
+    await machines()
   },
   sanitized: () => sanitized(),
   package: () => packages()
@@ -378,7 +410,7 @@ await main(async () => {
     foreign()
   }
   for (const [sanitizer, wanting] of [
-    ['', ['integration', 'sandbox', 'native', 'instructions', 'strict']],
+    ['', ['integration', 'sandbox', 'native', 'instructions', 'machines', 'strict']],
     ['address', ['asan', 'sanitized']],
     ['thread', ['tsan']]
   ]) {

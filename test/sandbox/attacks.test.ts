@@ -9,7 +9,7 @@ import net from 'node:net'
 import path from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { type AttackPackage, attackPackage } from '../support/attack-package.ts'
-import { tier } from '../support/counts.ts'
+import { patience, tier } from '../support/counts.ts'
 import { WIRES, type Wire } from '../support/wires.ts'
 import { cgroupFolder } from './cgroups.ts'
 import { cannotRun } from './must-work.ts'
@@ -93,7 +93,7 @@ async function run(wire: Wire, level: string, uid?: number): Promise<Results> {
 
 const possible = (results: Results) => Object.keys(results).filter(name => results[name]?.possible)
 
-describe('attacks from inside a service', { timeout: 300_000, concurrency: 3 }, () => {
+describe('attacks from inside a service', { timeout: 300_000 * patience, concurrency: 3 }, () => {
   for (const wire of WIRES) {
     for (const { who, level, short } of [...BOXES, ...MORE]) {
       if (wire !== first && !short && tier !== 'full') {

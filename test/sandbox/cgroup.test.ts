@@ -11,6 +11,7 @@ import type { XtpClient, XtpError } from 'xtp'
 import type { Outcome } from '../fixtures/level-run.ts'
 import { type AttackPackage, attackPackage } from '../support/attack-package.ts'
 import { BOMBS } from '../support/bombs.ts'
+import { tier } from '../support/counts.ts'
 import { enemyClient } from '../support/enemy.ts'
 import { until } from '../support/processes.ts'
 import { type Channel, WIRES, type Wire } from '../support/wires.ts'
@@ -21,8 +22,7 @@ const PROGRAM = path.resolve(import.meta.dirname, '../fixtures/level-run.ts')
 const NOBODY = 65_534
 const MIB = 2 ** 20
 const [first] = WIRES as [Wire, ...Wire[]]
-const tier = process.env.TEST_TIER
-const wires = tier === 'full' ? WIRES : [first]
+const wires = tier === 'short' ? [first] : WIRES
 
 const folder = cgroupFolder()
 const groups = () => (folder ? fs.readdirSync(folder).filter(name => name.startsWith('xtp-')) : [])

@@ -136,8 +136,12 @@ for (const uid of RUNNERS) {
         ]) {
           assert.match(await order(service, what), refused, what)
         }
-        assert.match(await order(service, `kill ${jail.pid}`), /^(EPERM|ESRCH)$/)
-        assert.match(await order(service, `kill ${process.pid}`), /^(EPERM|ESRCH)$/)
+        const abi = Number(/landlock=(\d+)/.exec(await jail.hello)?.[1])
+        // Landlock keeps signals from others of the same user since Linux 6.12; before, the service's own filter does alone
+        if (level === 'L3' || abi >= 6 || (root && uid === undefined)) {
+          assert.match(await order(service, `kill ${jail.pid}`), /^(EPERM|ESRCH)$/)
+          assert.match(await order(service, `kill ${process.pid}`), /^(EPERM|ESRCH)$/)
+        }
         if (level === 'L3') {
           assert.equal(await order(service, 'hostname'), 'xtp')
           assert.equal(await order(service, 'pid'), '2 1')

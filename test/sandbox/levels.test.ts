@@ -7,6 +7,7 @@ import path from 'node:path'
 import { describe, it } from 'node:test'
 import type { SandboxOptions } from 'xtp'
 import type { Outcome } from '../fixtures/level-run.ts'
+import { patience } from '../support/counts.ts'
 import { WIRES, type Wire } from '../support/wires.ts'
 import { cgroupFolder } from './cgroups.ts'
 import { cannotRun } from './must-work.ts'
@@ -23,7 +24,7 @@ function run(
   const command = [...launcher, process.execPath, PROGRAM, wire.name, JSON.stringify(sandbox)]
   const { stdout, stderr, status } = spawnSync(command[0] as string, command.slice(1), {
     encoding: 'utf8',
-    timeout: 60_000
+    timeout: 60_000 * patience
   })
   assert.equal(status, 0, `${stderr}\n${stdout}`)
   return JSON.parse(stdout)

@@ -7,6 +7,9 @@ const TIERS = ['short', 'again', 'full', 'sanitized'] as const
 
 export const tier = TIERS.find(name => name === process.env.TEST_TIER) ?? 'short'
 
+/** How many times longer than on a processor of iron a test may take (scripts/machine.mjs). */
+export const patience = Number(process.env.XTP_TEST_PATIENCE ?? 1)
+
 const COUNTS = {
   /** Bytes of the large transfer, each way. */
   largeTransferBytes: {
