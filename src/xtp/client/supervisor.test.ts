@@ -193,6 +193,27 @@ describe('loss', () => {
     })
   }
 
+  test('a limit that the kernel enforced is told by name', async () => {
+    const f = fixture({ limits: { memoryBytes: 200 * 2 ** 20 } })
+    const { client, clock } = f
+    const { service } = await connected(f)
+    const told = ['service:limit', 'service:lost'].map(
+      name =>
+        new Promise<XtpError>(resolve => {
+          client.addEventListener(name as 'service:lost', ({ detail }) => resolve(detail))
+        })
+    )
+    service.die({ signal: 'SIGKILL', exceeded: 'memoryBytes' })
+    for (const error of await Promise.all(told)) {
+      assert.equal(error.code, 'ERR_XTP_LIMIT_EXCEEDED')
+      assert.deepEqual(error.details, { limit: 'memoryBytes', allowed: 200 * 2 ** 20 })
+      assert.match(error.message, /limits\.memoryBytes allows \(209715200\), and the kernel/)
+    }
+    clock.advance(100)
+    await settle()
+    await stop(f)
+  })
+
   test('a violation kills at once, without the moment for an exit', async () => {
     const f = fixture()
     const { service } = await connected(f)

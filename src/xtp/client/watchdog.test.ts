@@ -4,9 +4,9 @@ import { ManualClock } from '../ctl/testing/manual-clock.ts'
 import { parseUsage } from '../runner/process-usage.ts'
 import { limitsConfig } from './limits.ts'
 import { settle } from './testing/fake-service.ts'
-import { type Exceeded, startWatchdog } from './watchdog.ts'
+import { type Exceeded, startWatchdog, type WatchdogInit } from './watchdog.ts'
 
-function watch(limits: Parameters<typeof limitsConfig>[0]) {
+function watch(limits: Parameters<typeof limitsConfig>[0], enforced?: WatchdogInit['enforced']) {
   const clock = new ManualClock()
   const usage = { rssBytes: 50e6, cpuMs: 0, threads: 12 }
   const seen: Exceeded[] = []
@@ -14,6 +14,7 @@ function watch(limits: Parameters<typeof limitsConfig>[0]) {
   const stop = startWatchdog({
     clock,
     limits: limitsConfig(limits),
+    ...(enforced !== undefined && { enforced }),
     usage: async () => ({ ...usage }),
     onUsage: () => {
       looks += 1
@@ -63,6 +64,18 @@ test('threads count', async () => {
   dog.usage.threads = 65
   await dog.pass(500)
   assert.deepEqual(dog.seen, [{ limit: 'processes', value: 65, allowed: 64 }])
+})
+
+test('where the kernel enforces limits it alone says what was exceeded', async () => {
+  let exceeded: 'processes' | undefined
+  const dog = watch({ cpu: 0.5, memoryBytes: 100 * 2 ** 20 }, { exceeded: () => exceeded })
+  dog.usage.rssBytes = 2 ** 40
+  dog.usage.threads = 1e6
+  await dog.pass(20_000, 64)
+  assert.deepEqual(dog.seen, [])
+  exceeded = 'processes'
+  await dog.pass(2_000)
+  assert.deepEqual(dog.seen, [{ limit: 'processes', allowed: 64 }])
 })
 
 test('0 is no limit, and stopped is stopped', async () => {

@@ -46,6 +46,25 @@ describe('groups of services', () => {
     assert.equal(fs.readFileSync(above, 'utf8'), '+pids')
   })
 
+  it('tell which limit they ran against, of those that were given', () => {
+    // made as the kernel would have: there is nothing to turn on in this folder
+    const groups = new ServiceGroups(folder, LIMITS)
+    const unlimited = new ServiceGroups(folder, NONE)
+    const tell = (number: number, file: string, text: string) => {
+      for (const { prefix } of [groups, unlimited]) {
+        fs.mkdirSync(`${prefix}${number}`, { recursive: true })
+        fs.writeFileSync(`${prefix}${number}/${file}`, text)
+      }
+      assert.equal(unlimited.exceeded(number), undefined)
+      return groups.exceeded(number)
+    }
+    assert.equal(groups.exceeded(9), undefined, 'there is no such group')
+    assert.equal(tell(1, 'memory.events', 'low 0\nmax 12\noom 1\noom_kill 0\n'), undefined)
+    assert.equal(tell(1, 'pids.events', 'max 0\n'), undefined)
+    assert.equal(tell(1, 'pids.events', 'max 3\n'), 'processes')
+    assert.equal(tell(1, 'memory.events', 'oom 1\noom_kill 1\n'), 'memoryBytes')
+  })
+
   it('that cannot be made are told', () => {
     const groups = new ServiceGroups(path.join(folder, 'absent'), NONE)
     assert.deepEqual(groups.make(1), { step: 'cgroup_mkdir', errno: 'ENOENT' })

@@ -26,6 +26,7 @@ export class ServiceGroups {
   /** Of the paths of its groups: the number of an incarnation comes behind it. */
   readonly prefix: string
   readonly #folder: string
+  readonly #given: Record<EnforcedLimit, number>
   readonly #limits: Limit[]
   /** Groups that are to be removed. */
   readonly #over = new Set<number>()
@@ -33,6 +34,7 @@ export class ServiceGroups {
   /** @param folder - of cgroup v2, in which this user may make groups */
   constructor(folder: string, { memoryBytes, processes, cpu }: ProcessLimits) {
     this.#folder = folder
+    this.#given = { memoryBytes, processes }
     this.prefix = path.join(folder, `xtp-${process.pid}-${made++}-`)
     const shares = `${Math.round(cpu * CPU_PERIOD_US)} ${CPU_PERIOD_US}`
     const all: Array<[number, ...Limit]> = [
@@ -72,10 +74,11 @@ export class ServiceGroups {
     }
   }
 
-  /** Which of its limits the group ran against, if any. */
+  /** Which of its limits the group ran against, if any. Those of groups above are none of ours. */
   exceeded(number: number): EnforcedLimit | undefined {
-    const found = EVENTS.find(([, file, count]) =>
-      count.test(read(path.join(`${this.prefix}${number}`, file)))
+    const found = EVENTS.find(
+      ([limit, file, count]) =>
+        this.#given[limit] > 0 && count.test(read(path.join(`${this.prefix}${number}`, file)))
     )
     return found?.[0]
   }
