@@ -67,8 +67,13 @@ export class JailRunner implements Runner {
     try {
       const process = await Promise.race([started, brokenLink(links)])
       return new JailIncarnation({ ...process, jail, number, links, sandbox, onLog })
-    } catch (error) {
+    } catch (broken) {
       jail.signal(number, 'SIGKILL')
+      // a start that failed ends its links, too: what the jail says of it is more than that they ended
+      const error = await started.then(
+        () => broken,
+        why => why
+      )
       links.control.destroy()
       links.data.destroy()
       links.log.destroy()

@@ -125,7 +125,7 @@ export interface StartRequest {
   serviceEntry: string
   /** Called for each line that the process writes to stdout or stderr, control characters removed. */
   onLog(line: string, source: LogSource): void
-  /** Start in this sandbox instead of the runner's own choice; for tests. Default: its choice. */
+  /** Start in this sandbox instead of the runner's own; of a jail's runner, for tests. Default: its own. */
   level?: SandboxLevel
 }
 
