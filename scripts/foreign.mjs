@@ -1,5 +1,6 @@
 // The project for another processor than this one's: built by a cross compiler, with npm's packages for it.
 import fs from 'node:fs'
+import os from 'node:os'
 import path from 'node:path'
 import { runLogged } from './build-addon.mjs'
 import { Failure, files, fingerprint, has, root, run, unlessFresh } from './run.mjs'
@@ -10,6 +11,7 @@ const TARGETS = {
 }
 /** xtp-udt is left out: its library is there for one platform (vendor/libudt). */
 const ADDONS = { 'xtp-utp': 'utp/xtp_utp.node', 'xtp-quic': 'quic/xtp_quic.node' }
+
 /** Builds addons, launcher and native tests for `arch` in build/ARCH. */
 export async function buildForeign(arch) {
   const target = TARGETS[arch]
@@ -32,13 +34,13 @@ export async function buildForeign(arch) {
   const dir = `build/${arch}`
   await unlessFresh(`building for ${arch}`, arch, fingerprint(sources), [dir], async () => {
     const cmake = [
-      ...['-G', 'Ninja', '-DCMAKE_BUILD_TYPE=Release', '-DCMAKE_SYSTEM_NAME=Linux'],
+      ...['-DCMAKE_BUILD_TYPE=Release', '-DCMAKE_SYSTEM_NAME=Linux'],
       `-DCMAKE_SYSTEM_PROCESSOR=${target.processor}`,
       ...[`-DCMAKE_C_COMPILER=${target.prefix}-gcc`, `-DCMAKE_CXX_COMPILER=${compiler}`],
       ...['-DXTP_BUILD_TESTS=ON', '-DXTP_LIBUDT_DIR=/nonexistent']
     ]
     await runLogged(arch, 'cmake', ['-S', '.', '-B', dir, ...cmake])
-    await runLogged(arch, 'cmake', ['--build', dir])
+    await runLogged(arch, 'cmake', ['--build', dir, '-j', String(os.availableParallelism())])
   })
   return dir
 }

@@ -75,13 +75,12 @@ function lackingTools({ qemu, package: name }) {
 }
 
 /** Why there can be no machine here; undefined where there can. */
-export function machineMissing(arch = 'x64') {
+export function machineMissing() {
   if (process.platform !== 'linux') {
     return 'it is made on Linux'
   }
-  const [lacking] = lackingTools(MACHINES[arch])
-  if (lacking !== undefined && process.getuid() !== 0) {
-    return `${lacking[0]} is missing: apt install ${lacking[1]} (or your distribution’s package)`
+  if (process.getuid() !== 0) {
+    return 'debootstrap makes it, for root alone'
   }
   try {
     debianMirror()
@@ -122,6 +121,7 @@ async function makeSystem(arch, { debian }) {
         ],
         { stdio: ['ignore', log, log] }
       )
+      fs.closeSync(log)
       const debs = path.join(dir, 'debs/var/cache/apt/archives')
       for (const name of fs.readdirSync(debs).filter(each => each.endsWith('.deb'))) {
         await run('dpkg-deb', ['-x', path.join(debs, name), tree])
