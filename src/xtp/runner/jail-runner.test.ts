@@ -5,6 +5,7 @@ import { spawnSync } from 'node:child_process'
 import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
 import fs from 'node:fs'
+import os from 'node:os'
 import path from 'node:path'
 import { afterEach, describe, it, type TestContext } from 'node:test'
 import { findJail } from './jail-binary.ts'
@@ -353,5 +354,40 @@ describe('what a service may read', () => {
     assert.match(await client.order(`read ${ENTRY}`), /^\d+$/)
     assert.equal(await client.order(`read ${secret}`), 'EACCES')
     await client.end()
+  })
+})
+
+describe('a start that fails', () => {
+  it('because its links cannot be made says so, not that it was given up', async t => {
+    const opened = await open(t, 'L2')
+    if (opened === undefined) return
+    const { runner, host } = opened
+    const jail = await host.open(ENTRY, () => {})
+    const there = jail.socketPath
+    Object.defineProperty(jail, 'socketPath', { value: '/nonexistent/socket', configurable: true })
+    await assert.rejects(runner.start({ serviceEntry: ENTRY, onLog() {} }), {
+      code: 'ERR_XTP_SERVICE_START_FAILED',
+      message: /connect ENOENT \/nonexistent\/socket/
+    })
+    Object.defineProperty(jail, 'socketPath', { value: there })
+    const client = await start(runner)
+    await client.end()
+  })
+
+  it('says at which step, though its links end with it', async t => {
+    const dir = fs.mkdtempSync(path.join(os.tmpdir(), 'xtp-node-'))
+    fs.chmodSync(dir, 0o755)
+    const execPath = path.join(dir, 'node')
+    fs.copyFileSync(process.execPath, execPath)
+    t.after(() => fs.rmSync(dir, { recursive: true }))
+    const opened = await open(t, 'L2', { execPath })
+    if (opened === undefined) return
+    fs.rmSync(execPath)
+    for (let i = 0; i < 20; i++) {
+      await assert.rejects(opened.runner.start({ serviceEntry: ENTRY, onLog() {} }), {
+        code: 'ERR_XTP_SERVICE_START_FAILED',
+        message: /\(execve: ENOENT\)/
+      })
+    }
   })
 })

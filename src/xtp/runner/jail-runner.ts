@@ -69,10 +69,11 @@ export class JailRunner implements Runner {
       return new JailIncarnation({ ...process, jail, number, links, sandbox, onLog })
     } catch (broken) {
       jail.signal(number, 'SIGKILL')
-      // a start that failed ends its links, too: what the jail says of it is more than that they ended
+      // a start that failed ends its links, too: what the jail says of it is more than that they ended, unless it is that
+      // the start was given up here
       const error = await started.then(
         () => broken,
-        why => why
+        why => (why instanceof JailError && why.failure.errno === 'ECANCELED' ? broken : why)
       )
       links.control.destroy()
       links.data.destroy()
