@@ -246,6 +246,7 @@ export async function runInMachine(arch, script, late = false) {
     child.on('close', resolve)
   })
   clearTimeout(timer)
+  fs.rmSync(path.join(dir, 'project.img'))
   if (late) {
     process.stdout.write(text)
   }

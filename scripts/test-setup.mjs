@@ -59,8 +59,19 @@ function hasLibtorrent() {
   }
 }
 
-/** Installs a package of Debian, as root; `why` begins the message where that cannot be done. */
-export async function installDebian(name, why) {
+let installed = Promise.resolve()
+
+/**
+ * Installs a package of Debian, as root; `why` begins the message where that cannot be done. One after the other: apt
+ * does not wait for another apt.
+ */
+export function installDebian(name, why) {
+  const done = installed.then(() => install(name, why))
+  installed = done.catch(() => {})
+  return done
+}
+
+async function install(name, why) {
   if (process.platform !== 'linux' || os.userInfo().uid !== 0) {
     throw new Failure(`${why}; install it: apt install ${name} (or your distribution’s package)`)
   }
