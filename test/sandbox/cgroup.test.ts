@@ -189,6 +189,7 @@ describe('L4', { skip: folder ? false : 'no group of cgroup v2 is delegated here
           const group = groupOf(pid)
           assert.deepEqual(groups(), [path.basename(group)])
           assert.equal(limit(group, 'memory.max'), String(512 * MIB))
+          assert.equal(limit(group, 'memory.swap.max'), '0')
           assert.equal(limit(group, 'pids.max'), '40')
           assert.equal(limit(group, 'cpu.max'), '150000 100000')
           const gone = lost(client)
