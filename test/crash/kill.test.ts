@@ -1,5 +1,5 @@
 // kill -9 of the service at every state of the control protocol: every promise settles with a typed
-// error in under two seconds, the parent lives on, and the transport works again.
+// error, before a timeout of its own, the parent lives on, and the transport works again.
 import assert from 'node:assert/strict'
 import { createSocket, type Socket } from 'node:dgram'
 import { once } from 'node:events'
@@ -11,7 +11,11 @@ import { counts } from '../support/counts.ts'
 import { children, openFds, until } from '../support/processes.ts'
 import { type Channel, WIRES } from '../support/wires.ts'
 
-const SETTLE_MS = 2000
+/**
+ * It takes milliseconds, but on a busy machine Linux (6.18) stands still for up to four seconds now and then where it reaps a
+ * process whose files in /proc were looked at (proc_invalidate_siblings_dcache). Dials and heartbeats have ten.
+ */
+const SETTLE_MS = 8000
 /** For what takes milliseconds where nothing is lost: a dial, its acceptance, 300 kB over loopback. */
 const STEP_MS = 10_000
 const ROUNDS = Array.from({ length: counts.kills }, (_, i) => i)
