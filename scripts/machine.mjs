@@ -234,7 +234,7 @@ export async function runInMachine(arch, script, late = false) {
   ]
   const child = spawn(machine.qemu, args, { stdio: ['ignore', 'pipe', 'inherit'] })
   let text = ''
-  child.stdout.on('data', data => {
+  child.stdout.setEncoding('utf8').on('data', data => {
     text += data
     if (!late) {
       process.stdout.write(data)
@@ -264,6 +264,7 @@ export async function testInMachine(arch, names, { variables = {}, late = false 
     // a virtual processor compiles slowly
     NODE_COMPILE_CACHE: '/tmp/compile-cache',
     XTP_TEST_PATIENCE: '20',
+    XTP_TEST_CGROUP: '1',
     ...variables
   })
   const script = [

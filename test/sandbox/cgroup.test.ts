@@ -25,6 +25,9 @@ const [first] = WIRES as [Wire, ...Wire[]]
 const wires = tier === 'short' ? [first] : WIRES
 
 const folder = cgroupFolder()
+if (folder === undefined && process.env.XTP_TEST_CGROUP === '1') {
+  throw new Error('XTP_TEST_CGROUP=1, but no group is delegated to this process')
+}
 const groups = () => (folder ? fs.readdirSync(folder).filter(name => name.startsWith('xtp-')) : [])
 /** The group of a process, as this one sees it. */
 const groupOf = (pid: number | undefined) => {
