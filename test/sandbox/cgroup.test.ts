@@ -17,6 +17,7 @@ import { until } from '../support/processes.ts'
 import { type Channel, WIRES, type Wire } from '../support/wires.ts'
 import { cgroupFolder } from './cgroups.ts'
 import { open } from './jails.ts'
+import { cannotRun } from './must-work.ts'
 
 const PROGRAM = path.resolve(import.meta.dirname, '../fixtures/level-run.ts')
 const NOBODY = 65_534
@@ -116,7 +117,7 @@ describe('L4', { skip: folder ? false : 'no group of cgroup v2 is delegated here
 
   it('is that of an ordinary user to whom the group was delegated', (t: TestContext) => {
     if (process.getuid?.() !== 0) {
-      t.skip('only root can become another user')
+      cannotRun(t, 'only root can become another user')
       return
     }
     give(NOBODY)
