@@ -7,7 +7,6 @@ import { delegatedCgroup, ownCgroup } from './cgroup.ts'
 import { DirectRunner } from './direct-runner.ts'
 import { findJail, type JailBinary } from './jail-binary.ts'
 import { JailHost, type JailHostInit, type SandboxUser } from './jail-host.ts'
-import { JailError } from './jail-process.ts'
 import { JailRunner } from './jail-runner.ts'
 import type {
   ExitInfo,
@@ -79,18 +78,12 @@ export interface SandboxRunnerInit extends Omit<JailHostInit, 'file' | 'user' | 
   jail?: JailBinary
 }
 
-/** The runner of the level that was chosen, and what was started to find out. */
-interface Choice {
-  runner: Runner
-  first?: Incarnation
-}
-
 /** Runs services in the strongest sandbox that the options allow and this machine has. */
 export class SandboxRunner implements Runner {
   readonly #init: SandboxRunnerInit
   /** The choice, for the life of this runner. */
   #chosen?: Runner
-  #choosing?: Promise<Choice>
+  #choosing?: Promise<Runner>
   #host?: JailHost
 
   /** @throws InvalidArgumentError that names the option */
@@ -108,19 +101,13 @@ export class SandboxRunner implements Runner {
   }
 
   async start(request: StartRequest): Promise<Incarnation> {
-    if (this.#chosen !== undefined) {
-      return this.#chosen.start(request)
+    if (this.#chosen === undefined) {
+      this.#choosing ??= this.#choose(request).finally(() => {
+        this.#choosing = undefined
+      })
+      this.#chosen = await this.#choosing
     }
-    if (this.#choosing !== undefined) {
-      const { runner } = await this.#choosing
-      return runner.start(request)
-    }
-    this.#choosing = this.#choose(request).finally(() => {
-      this.#choosing = undefined
-    })
-    const { runner, first } = await this.#choosing
-    this.#chosen = runner
-    return first ?? runner.start(request)
+    return this.#chosen.start(request)
   }
 
   diagnose(exit: ExitInfo, logTail: readonly string[]): string | undefined {
@@ -134,17 +121,16 @@ export class SandboxRunner implements Runner {
   }
 
   /** @throws SandboxUnavailableError; ServiceStartError where nothing is decided yet */
-  async #choose(request: StartRequest): Promise<Choice> {
+  async #choose(request: StartRequest): Promise<Runner> {
     const { sandbox = {}, jail = findJail(), execPath, execArgv, env } = this.#init
     const { level = 'auto', require } = sandbox
-    const direct = (reason: string) => ({
-      runner: new DirectRunner({
+    const direct = (reason: string) =>
+      new DirectRunner({
         execPath,
         env,
         reason,
         ...(execArgv !== undefined && { execArgv: [...execArgv] })
       })
-    })
     if (level === 'L0') {
       return direct('switched off: sandbox.level is L0')
     }
@@ -166,12 +152,12 @@ export class SandboxRunner implements Runner {
     return direct(`no sandbox: ${reasons.join('; ')}`)
   }
 
-  /** The strongest level that may be used and works, which a start shows; collects why others do not. */
+  /** The strongest level that may be used and works; collects why others do not. */
   async #strongest(
     file: string,
     request: StartRequest,
     reasons: string[]
-  ): Promise<Choice | undefined> {
+  ): Promise<Runner | undefined> {
     const { sandbox = {}, execPath, execArgv, env, readable } = this.#init
     const { level = 'auto', require = 'L2' } = sandbox
     const user = process.getuid?.() === 0 ? (sandbox.user ?? NOBODY) : undefined
@@ -190,13 +176,12 @@ export class SandboxRunner implements Runner {
     const failures = new Map<string, SandboxLevel[]>()
     try {
       for (const candidate of candidates.filter(name => name >= require)) {
-        const report = { level: candidate, reason: this.#reason(candidate, texts(failures)) }
-        const runner = new JailRunner(host, report)
-        const tried = await this.#tryLevel(candidate, host, () => runner.start(request), request)
-        if (typeof tried !== 'string') {
-          return { runner, first: tried }
+        const why = await this.#tryLevel(candidate, host, request)
+        if (why === undefined) {
+          const report = { level: candidate, reason: this.#reason(candidate, texts(failures)) }
+          return new JailRunner(host, report)
         }
-        failures.set(tried, [...(failures.get(tried) ?? []), candidate])
+        failures.set(why, [...(failures.get(why) ?? []), candidate])
       }
       reasons.push(...texts(failures))
     } catch (error) {
@@ -212,31 +197,32 @@ export class SandboxRunner implements Runner {
     return undefined
   }
 
-  /** What was started in it, or why it does not work. */
+  /** Why it does not work, or nothing. A probe tries the lock request, too, which a start does not. */
   async #tryLevel(
     level: SandboxLevel,
     host: JailHost,
-    start: () => Promise<Incarnation>,
-    { serviceEntry }: StartRequest
-  ): Promise<Incarnation | string> {
+    { serviceEntry, onLog }: StartRequest
+  ): Promise<string | undefined> {
     const unreadable = host.user && firstUnreadable(host.user, level, [host.execPath, serviceEntry])
     if (unreadable !== undefined) {
       return `user ${host.user?.uid}, which the service becomes, may not read ${unreadable}: make it readable for everybody (chmod o+rX), install where it is, or set sandbox.user`
     }
+    const jail = await host.open(serviceEntry, line => onLog(`xtp-jail: ${line}`, 'log'))
+    let failure: Awaited<ReturnType<typeof jail.probe>>
     try {
-      return await start()
-    } catch (error) {
-      const { cause } = error as ServiceStartError
-      if (!(cause instanceof JailError)) {
-        throw error
-      }
-      if (isPassing(cause.failure)) {
-        throw new ServiceStartError(
-          `could not find out which sandbox works here: ${failureText(level, cause.failure, host)}: try again`
-        )
-      }
-      return failureReason(level, cause.failure, host)
+      failure = await jail.probe(level)
+    } catch (cause) {
+      throw new ServiceStartError(
+        `could not find out which sandbox works here: ${(cause as Error).message}`,
+        { cause }
+      )
     }
+    if (failure !== undefined && isPassing(failure)) {
+      throw new ServiceStartError(
+        `could not find out which sandbox works here: ${failureText(level, failure, host)}: try again`
+      )
+    }
+    return failure && failureReason(level, failure, host)
   }
 
   #reason(level: SandboxLevel, reasons: string[]): SandboxReport['reason'] {
