@@ -130,7 +130,7 @@ async function hasStandby(pid: number): Promise<boolean> {
     return processes().filter(
       found =>
         below.has(found.pid) &&
-        found.command.includes('service.js') &&
+        found.command.includes('service.cjs') &&
         !found.command.includes('xtp-jail')
     )
   }

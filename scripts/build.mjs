@@ -25,7 +25,7 @@ async function compile(name) {
     print,
     [`${dir}/dist/index.js`],
     async () => {
-      const service = path.join(root, dir, 'dist/service.js')
+      const service = path.join(root, dir, 'dist/service.cjs')
       fs.rmSync(path.join(root, dir, 'dist'), { recursive: true, force: true })
       await run(bin('tsc'), ['-p', `${dir}/tsconfig.build.json`])
       for (const file of files([dir], f => f.includes('/proto/'))) {
@@ -63,15 +63,14 @@ async function bundle(name, outfile) {
     outfile,
     bundle: true,
     platform: 'node',
-    format: 'esm',
+    // a module that imports Node's own has all that is in them loaded
+    format: 'cjs',
     target: 'node22',
     conditions: ['xtp:source'],
     alias: { 'uint8arrays/from-string': path.join(root, 'src/xtp/service/from-string.ts') },
     legalComments: 'eof',
-    // what is CommonJS inside the bundle still asks for node's modules with require
-    banner: {
-      js: "import { createRequire as xtpRequire } from 'node:module'\nconst require = xtpRequire(import.meta.url)"
-    },
+    define: { 'import.meta.url': 'serviceUrl' },
+    banner: { js: "const serviceUrl = require('node:url').pathToFileURL(__filename).href" },
     logLevel: 'warning'
   })
 }

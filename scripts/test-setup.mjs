@@ -30,7 +30,7 @@ export async function ensureTemplate() {
     'building examples/xtp-tcp',
     'template',
     fingerprint(sources),
-    [`${dir}/dist/index.js`, `${dir}/dist/service.js`, `${dir}/prebuilds`],
+    [`${dir}/dist/index.js`, `${dir}/dist/service.cjs`, `${dir}/prebuilds`],
     () => runLogged('xtp-tcp', bin('node'), [`${dir}/build.mjs`])
   )
 }

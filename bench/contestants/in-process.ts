@@ -30,7 +30,7 @@ export class InProcessRunner implements Runner {
 
   /** @param program - its `url` is left out: that of the package is found by its name */
   constructor(program: Omit<TransportProgram, 'url'>) {
-    const { href } = new URL(`../../src/${program.packageName}/dist/service.js`, import.meta.url)
+    const { href } = new URL(`../../src/${program.packageName}/dist/service.cjs`, import.meta.url)
     this.#definition = serviceOf({ ...program, url: href })
   }
 

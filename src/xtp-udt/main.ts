@@ -1,4 +1,4 @@
-// Program of the UDT service. Bundled into dist/service.js, the one file that the child runs.
+// Program of the UDT service. Bundled into dist/service.cjs, the one file that the child runs.
 import { runTransport } from 'xtp/service'
 import { PROTOCOL } from './protocol.ts'
 

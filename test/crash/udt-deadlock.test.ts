@@ -22,7 +22,7 @@ const wire = wireOf('xtp-udt')
 
 describe('a deadlock in libudt', { skip: sanitizerReason() }, () => {
   const dir = fs.mkdtempSync(path.join(os.tmpdir(), 'xtp-deadlock-'))
-  const entry = path.join(dir, 'dist/service.js')
+  const entry = path.join(dir, 'dist/service.cjs')
   const well = path.join(dir, 'prebuilds/well')
 
   before(async () => {

@@ -12,7 +12,7 @@ import { CONTROL_PROTOCOL, DATA_PROTOCOL, encodeFrame, Negotiation } from 'xtp/c
 import { counts } from '../support/counts.ts'
 import { sanitizedService } from '../support/sanitized.ts'
 
-const SERVICE = path.resolve(import.meta.dirname, '../../src/xtp-utp/dist/service.js')
+const SERVICE = path.resolve(import.meta.dirname, '../../src/xtp-utp/dist/service.cjs')
 const FRAMES_PER_PROCESS = 500
 const EXIT = { OK: 0, PROTOCOL: 76, CONFIG: 78 }
 

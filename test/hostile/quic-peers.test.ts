@@ -254,7 +254,7 @@ describe('hostile peers of xtp-quic', () => {
     await Promise.all([ours?.stop(), good?.stop()])
     hostile?.remove()
     assert.deepEqual(
-      children().filter(child => child.command.includes('service.js')),
+      children().filter(child => child.command.includes('service.cjs')),
       [],
       'a service is left'
     )

@@ -128,7 +128,7 @@ describe('published packages', () => {
       }
     }
     for (const { name, licence } of TRANSPORTS) {
-      assert.ok(fs.existsSync(installed(name, 'dist/service.js')))
+      assert.ok(fs.existsSync(installed(name, 'dist/service.cjs')))
       assert.ok(fs.existsSync(installed(name, licence)))
       const prebuilds = installed(name, 'prebuilds', `${process.platform}-${process.arch}`)
       assert.equal(fs.readdirSync(prebuilds).filter(file => file.endsWith('.node')).length, 1)

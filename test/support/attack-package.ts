@@ -42,7 +42,7 @@ export async function attackPackage(wire: Wire, context: object = {}): Promise<A
     path.join(prebuilds, 'context.json'),
     JSON.stringify({ kind: wire.transport.name, packageFile, writable, ...context })
   )
-  const entry = path.join(dir, 'dist/service.js')
+  const entry = path.join(dir, 'dist/service.cjs')
   await bundleService('attack-main.ts', entry)
   const disarmed = path.join(prebuilds, 'disarmed')
   const arm = (on: boolean) =>

@@ -8,12 +8,11 @@ export async function bundleService(name: string, outfile: string): Promise<void
     outfile,
     bundle: true,
     platform: 'node',
-    format: 'esm',
+    format: 'cjs',
     target: 'node22',
     conditions: ['xtp:source'],
-    banner: {
-      js: "import { createRequire as r } from 'node:module'\nconst require = r(import.meta.url)"
-    },
+    define: { 'import.meta.url': 'serviceUrl' },
+    banner: { js: "const serviceUrl = require('node:url').pathToFileURL(__filename).href" },
     logLevel: 'warning'
   })
 }

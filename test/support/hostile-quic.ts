@@ -48,7 +48,7 @@ export class HostilePackage {
     fs.mkdirSync(path.join(dir, 'prebuilds'))
     fs.copyFileSync(ADDON, path.join(dir, 'prebuilds/hostile.node'))
     fs.writeFileSync(path.join(dir, 'package.json'), '{ "type": "module" }')
-    await bundleService('hostile-quic-main.ts', path.join(dir, 'dist/service.js'))
+    await bundleService('hostile-quic-main.ts', path.join(dir, 'dist/service.cjs'))
     return new HostilePackage(dir)
   }
 
@@ -72,7 +72,7 @@ export class HostilePackage {
       suffix: '/quic-v1',
       matcher: QUIC,
       native: true,
-      serviceEntry: path.join(this.#dir, 'dist/service.js')
+      serviceEntry: path.join(this.#dir, 'dist/service.cjs')
     }
     const client = quicClient(
       await generateKeyPair('Ed25519'),

@@ -11,7 +11,7 @@ import { readCgroup, readKernelFiles } from './kernel.ts'
 import { findTransports, KNOWN_TRANSPORTS } from './packages.ts'
 import { render } from './render.ts'
 
-const serviceEntry = ({ directory }: TransportFacts) => path.join(directory, 'dist/service.js')
+const serviceEntry = ({ directory }: TransportFacts) => path.join(directory, 'dist/service.cjs')
 
 /** Everything that `diagnose` wants to know. `from`: transport packages are looked for from there. */
 export async function collect(from: string): Promise<MachineFacts> {

@@ -167,7 +167,7 @@ describe('what cannot be started', () => {
 
   test('an entry that is not there ends with the remedy', async () => {
     const runner = new DirectRunner()
-    const incarnation = await runner.start({ serviceEntry: '/nowhere/service.js', onLog() {} })
+    const incarnation = await runner.start({ serviceEntry: '/nowhere/service.cjs', onLog() {} })
     read(incarnation, 'control')
     read(incarnation, 'data')
     const exit = await incarnation.exited

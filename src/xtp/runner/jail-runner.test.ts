@@ -228,7 +228,7 @@ describe('a jail', () => {
     const opened = await open(t, 'L2')
     if (opened === undefined) return
     await assert.rejects(
-      opened.runner.start({ serviceEntry: '/other/service.js', onLog: () => {} }),
+      opened.runner.start({ serviceEntry: '/other/service.cjs', onLog: () => {} }),
       /a runner of its own/
     )
   })

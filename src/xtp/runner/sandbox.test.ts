@@ -25,6 +25,22 @@ async function levelOf(runner: SandboxRunner): Promise<Incarnation['sandbox']> {
   return incarnation.sandbox
 }
 
+/** Those processes that run this file; launchers, which are told of it, are none. */
+function servicesOf(entry: string): number[] {
+  return fs
+    .readdirSync('/proc')
+    .map(Number)
+    .filter(pid => {
+      try {
+        const words = fs.readFileSync(`/proc/${pid}/cmdline`, 'latin1').split('\0')
+        return words[1] === entry
+      } catch {
+        // no process, or ended meanwhile
+        return false
+      }
+    })
+}
+
 describe('options', () => {
   const wrong: Array<[object, RegExp]> = [
     [{ level: 'L1' }, /sandbox\.level/],
@@ -126,6 +142,39 @@ describe('a launcher', () => {
       })
       await runner.close()
     }
+  })
+})
+
+describe('where services start at L3, but their files cannot be taken away', () => {
+  const real = findJail()
+  const skip = 'missing' in real ? real.missing : false
+  /** The launcher; its answer to a probe of L3 is changed on its way. */
+  const jail = (): JailBinary => {
+    const file = path.join(dir, 'no-lock')
+    const script = `#!/bin/bash
+      exec > >(exec sed -u 's/^probed L3 .*/probed L3 lock 1/')
+      exec ${'file' in real && real.file} "$@"`
+    fs.writeFileSync(file, script, { mode: 0o755 })
+    return { file }
+  }
+
+  it('auto takes L2, and the service at L3 is gone', { skip }, async () => {
+    const runner = new SandboxRunner({ jail: jail() })
+    const incarnation = await runner.start(REQUEST)
+    const { pid, sandbox } = incarnation
+    assert.equal(sandbox.level, 'L2')
+    assert.match(sandbox.reason, /L3 does not work here: .*\(lock: EPERM\)/)
+    assert.deepEqual(servicesOf(ENTRY), [pid])
+    const client = new EchoClient(incarnation)
+    await client.ready()
+    await client.end()
+    await runner.close()
+  })
+
+  it('L3 itself fails closed', { skip }, async () => {
+    const runner = new SandboxRunner({ jail: jail(), sandbox: { level: 'L3' } })
+    await assert.rejects(runner.start(REQUEST), { ...UNAVAILABLE, message: /\(lock: EPERM\)/ })
+    assert.deepEqual(servicesOf(ENTRY), [])
   })
 })
 

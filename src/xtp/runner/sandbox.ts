@@ -7,6 +7,8 @@ import { delegatedCgroup, ownCgroup } from './cgroup.ts'
 import { DirectRunner } from './direct-runner.ts'
 import { findJail, type JailBinary } from './jail-binary.ts'
 import { JailHost, type JailHostInit, type SandboxUser } from './jail-host.ts'
+import type { JailFailure } from './jail-lines.ts'
+import { JailError } from './jail-process.ts'
 import { JailRunner } from './jail-runner.ts'
 import type {
   ExitInfo,
@@ -78,12 +80,18 @@ export interface SandboxRunnerInit extends Omit<JailHostInit, 'file' | 'user' | 
   jail?: JailBinary
 }
 
+/** The runner of the level that was chosen, and what was started to find out. */
+interface Choice {
+  runner: Runner
+  first?: Incarnation
+}
+
 /** Runs services in the strongest sandbox that the options allow and this machine has. */
 export class SandboxRunner implements Runner {
   readonly #init: SandboxRunnerInit
   /** The choice, for the life of this runner. */
   #chosen?: Runner
-  #choosing?: Promise<Runner>
+  #choosing?: Promise<Choice>
   #host?: JailHost
 
   /** @throws InvalidArgumentError that names the option */
@@ -101,13 +109,19 @@ export class SandboxRunner implements Runner {
   }
 
   async start(request: StartRequest): Promise<Incarnation> {
-    if (this.#chosen === undefined) {
-      this.#choosing ??= this.#choose(request).finally(() => {
-        this.#choosing = undefined
-      })
-      this.#chosen = await this.#choosing
+    if (this.#chosen !== undefined) {
+      return this.#chosen.start(request)
     }
-    return this.#chosen.start(request)
+    if (this.#choosing !== undefined) {
+      const { runner } = await this.#choosing
+      return runner.start(request)
+    }
+    this.#choosing = this.#choose(request).finally(() => {
+      this.#choosing = undefined
+    })
+    const { runner, first } = await this.#choosing
+    this.#chosen = runner
+    return first ?? runner.start(request)
   }
 
   diagnose(exit: ExitInfo, logTail: readonly string[]): string | undefined {
@@ -121,16 +135,17 @@ export class SandboxRunner implements Runner {
   }
 
   /** @throws SandboxUnavailableError; ServiceStartError where nothing is decided yet */
-  async #choose(request: StartRequest): Promise<Runner> {
+  async #choose(request: StartRequest): Promise<Choice> {
     const { sandbox = {}, jail = findJail(), execPath, execArgv, env } = this.#init
     const { level = 'auto', require } = sandbox
-    const direct = (reason: string) =>
-      new DirectRunner({
+    const direct = (reason: string) => ({
+      runner: new DirectRunner({
         execPath,
         env,
         reason,
         ...(execArgv !== undefined && { execArgv: [...execArgv] })
       })
+    })
     if (level === 'L0') {
       return direct('switched off: sandbox.level is L0')
     }
@@ -152,12 +167,12 @@ export class SandboxRunner implements Runner {
     return direct(`no sandbox: ${reasons.join('; ')}`)
   }
 
-  /** The strongest level that may be used and works; collects why others do not. */
+  /** The strongest level that may be used and works, which a start shows; collects why others do not. */
   async #strongest(
     file: string,
     request: StartRequest,
     reasons: string[]
-  ): Promise<Runner | undefined> {
+  ): Promise<Choice | undefined> {
     const { sandbox = {}, execPath, execArgv, env, readable } = this.#init
     const { level = 'auto', require = 'L2' } = sandbox
     const user = process.getuid?.() === 0 ? (sandbox.user ?? NOBODY) : undefined
@@ -176,12 +191,13 @@ export class SandboxRunner implements Runner {
     const failures = new Map<string, SandboxLevel[]>()
     try {
       for (const candidate of candidates.filter(name => name >= require)) {
-        const why = await this.#tryLevel(candidate, host, request)
-        if (why === undefined) {
-          const report = { level: candidate, reason: this.#reason(candidate, texts(failures)) }
-          return new JailRunner(host, report)
+        const report = { level: candidate, reason: this.#reason(candidate, texts(failures)) }
+        const runner = new JailRunner(host, report)
+        const tried = await this.#tryLevel(candidate, host, runner, request)
+        if (typeof tried !== 'string') {
+          return { runner, first: tried }
         }
-        failures.set(why, [...(failures.get(why) ?? []), candidate])
+        failures.set(tried, [...(failures.get(tried) ?? []), candidate])
       }
       reasons.push(...texts(failures))
     } catch (error) {
@@ -197,32 +213,40 @@ export class SandboxRunner implements Runner {
     return undefined
   }
 
-  /** Why it does not work, or nothing. A probe tries the lock request, too, which a start does not. */
+  /** What was started in it, or why it does not work. */
   async #tryLevel(
     level: SandboxLevel,
     host: JailHost,
-    { serviceEntry, onLog }: StartRequest
-  ): Promise<string | undefined> {
+    runner: JailRunner,
+    request: StartRequest
+  ): Promise<Incarnation | string> {
+    const { serviceEntry } = request
     const unreadable = host.user && firstUnreadable(host.user, level, [host.execPath, serviceEntry])
     if (unreadable !== undefined) {
       return `user ${host.user?.uid}, which the service becomes, may not read ${unreadable}: make it readable for everybody (chmod o+rX), install where it is, or set sandbox.user`
     }
-    const jail = await host.open(serviceEntry, line => onLog(`xtp-jail: ${line}`, 'log'))
-    let failure: Awaited<ReturnType<typeof jail.probe>>
+    let first: Incarnation
     try {
-      failure = await jail.probe(level)
-    } catch (cause) {
-      throw new ServiceStartError(
-        `could not find out which sandbox works here: ${(cause as Error).message}`,
-        { cause }
-      )
+      first = await runner.start(request)
+    } catch (error) {
+      const { cause } = error as ServiceStartError
+      if (cause instanceof JailError) {
+        return whyNot(level, cause.failure, host)
+      }
+      throw error
     }
-    if (failure !== undefined && isPassing(failure)) {
-      throw new ServiceStartError(
-        `could not find out which sandbox works here: ${failureText(level, failure, host)}: try again`
-      )
+    let failure: JailFailure | undefined
+    try {
+      failure = await probeWhatIsLeft(level, host, request)
+    } catch (error) {
+      await discard(first)
+      throw error
     }
-    return failure && failureReason(level, failure, host)
+    if (failure === undefined) {
+      return first
+    }
+    await discard(first)
+    return whyNot(level, failure, host)
   }
 
   #reason(level: SandboxLevel, reasons: string[]): SandboxReport['reason'] {
@@ -237,6 +261,49 @@ export class SandboxRunner implements Runner {
       ? 'the strongest there is'
       : 'the strongest without a delegated cgroup: `xtp doctor` says how to get one'
   }
+}
+
+/**
+ * Gives what a start has not shown: whether the file tree can be taken away, which the service asks for later. Node starts
+ * meanwhile.
+ *
+ * @throws ServiceStartError
+ */
+async function probeWhatIsLeft(
+  level: SandboxLevel,
+  host: JailHost,
+  { serviceEntry, onLog }: StartRequest
+): Promise<JailFailure | undefined> {
+  if (level === 'L2') {
+    return undefined
+  }
+  try {
+    const jail = await host.open(serviceEntry, line => onLog(`xtp-jail: ${line}`, 'log'))
+    return await jail.probe(level)
+  } catch (cause) {
+    throw new ServiceStartError(
+      `could not find out which sandbox works here: ${(cause as Error).message}`,
+      { cause }
+    )
+  }
+}
+
+/** @throws ServiceStartError where another try may go well */
+function whyNot(level: SandboxLevel, failure: JailFailure, host: JailHost): string {
+  if (isPassing(failure)) {
+    throw new ServiceStartError(
+      `could not find out which sandbox works here: ${failureText(level, failure, host)}: try again`
+    )
+  }
+  return failureReason(level, failure, host)
+}
+
+/** Ends a service that nobody has seen. */
+async function discard(incarnation: Incarnation): Promise<void> {
+  incarnation.kill('SIGKILL')
+  incarnation.control.destroy()
+  incarnation.data.destroy()
+  await incarnation.exited
 }
 
 const texts = (failures: Map<string, SandboxLevel[]>) =>

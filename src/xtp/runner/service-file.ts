@@ -2,10 +2,10 @@
 import { fileURLToPath } from 'node:url'
 
 /**
- * Absolute path of the bundled `dist/service.js` of the package whose `index` has this `import.meta.url`. The
+ * Absolute path of the bundled `dist/service.cjs` of the package whose `index` has this `import.meta.url`. The
  * sources run without a build of their own, but the service is always the bundled file.
  */
 export function serviceFile(indexUrl: string): string {
-  const entry = indexUrl.endsWith('.ts') ? './dist/service.js' : './service.js'
+  const entry = indexUrl.endsWith('.ts') ? './dist/service.cjs' : './service.cjs'
   return fileURLToPath(new URL(entry, indexUrl))
 }

@@ -17,7 +17,7 @@ export const definition: TransportDefinition = {
     code(302),
     optional(value(421))
   ),
-  serviceEntry: '/nowhere/service.js'
+  serviceEntry: '/nowhere/service.cjs'
 }
 
 export interface Fixture {
