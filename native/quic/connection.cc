@@ -47,6 +47,7 @@ Connection::Connection(Shared* shared, Port* port, uint32_t id,
                        const Endpoint& peer)
     : shared_(shared), port_(port), id_(id), peer_(peer) {
   port_->Hold();
+  EnterPeerBuffer();
   reference_.user_data = this;
   reference_.get_conn = [](ngtcp2_crypto_conn_ref* reference) {
     return static_cast<Connection*>(reference->user_data)->conn_;
@@ -55,6 +56,7 @@ Connection::Connection(Shared* shared, Port* port, uint32_t id,
 
 Connection::~Connection() {
   DropCids();
+  LeavePeerBuffer();
   ArmTimer(kNever);
   ngtcp2_conn_del(conn_);
   for (QuicStream* stream : streams_) {
@@ -242,6 +244,7 @@ Connection::After Connection::OnPacket(const Endpoint& from,
   }
   const ngtcp2_path path = Path(&from);
   const ngtcp2_pkt_info info = {};
+  heard_us_ = shared_->now_us;
   const int error =
       ngtcp2_conn_read_pkt(conn_, &path, &info, data, length, now_ns());
   if (error == NGTCP2_ERR_RETRY) {
@@ -361,6 +364,7 @@ void Connection::Stop() {
     MakeClosePacket(ApplicationClose(0));
     ngtcp2_conn_del(conn_);
     conn_ = nullptr;
+    EmptyPeerBuffer();
   }
   end_status_ = Status(Code::kConnectionAborted, "the service stops");
   Report();
@@ -400,6 +404,7 @@ void Connection::End(const Status& status) {
   end_status_ = status;
   ngtcp2_conn_del(conn_);
   conn_ = nullptr;
+  EmptyPeerBuffer();
   tls_.reset();
   state_ = State::kEnding;
   deadline_us_ = shared_->now_us + shared_->settings.linger_ms * kMs;
@@ -487,6 +492,7 @@ void Connection::Bury() {
   }
   ngtcp2_conn_del(conn_);
   conn_ = nullptr;
+  EmptyPeerBuffer();
   tls_.reset();
   state_ = State::kGone;
   DropCids();

@@ -64,6 +64,9 @@ class Connection final : public ConnectionBase {
   void CloseGracefully() override;
   // Once per round while dirty.
   void Service();
+  // The first in line for the peer's buffer may send. False: its own socket is
+  // full.
+  bool TakeTurn();
   void OnTimer();
   // The end of everything: closes towards the peer, events as for an abort.
   void Stop();
@@ -138,6 +141,12 @@ class Connection final : public ConnectionBase {
   void NotePathMtu();
   bool* LoopbackFits() const;  // null for other peers
   bool WritePackets();
+  void EnterPeerBuffer();
+  void EmptyPeerBuffer();
+  void LeavePeerBuffer();
+  void CountInFlight();
+  bool MaySendData() const;
+  void LineUp();
   ngtcp2_ssize WritePacket(ngtcp2_path* path, ngtcp2_pkt_info* info,
                            uint8_t* out, size_t room, ngtcp2_tstamp now);
   void Send(const ngtcp2_path& path, const uint8_t* data, size_t length,
@@ -195,6 +204,14 @@ class Connection final : public ConnectionBase {
   uint32_t packets_after_close_ = 0;
   uint64_t deadline_us_ = kNever;  // of kClosing, kEnding and kLingering
   uint64_t linger_us_ = 0;         // three PTO
+
+  PeerBuffer* peer_buffer_ = nullptr;  // of a peer on loopback
+  IntrusiveList<Connection>::Node turn_node_{this};
+  bool has_turn_ = false;
+  bool may_send_data_ = true;  // of streams, in this batch
+  uint64_t in_flight_ = 0;     // as in *peer_buffer_
+  uint64_t heard_us_ = 0;      // or when nothing was on its way
+  bool silent_ = false;        // for too long since then
 
   uint64_t timer_us_ = kNever;  // as in shared_->timers
   bool more_output_ = false;    // the round's bursts were used up

@@ -28,6 +28,10 @@ constexpr uint64_t kBytesBeforeKnownProbe = 16 * 1024;
 // A probe that is not acknowledged by then does not fit.
 constexpr uint64_t kMtuSearchUs = 1000 * 1000;
 constexpr uint64_t kStreamReturnRetryUs = 10000;
+// What is not acknowledged by then is not in the peer's buffer any more: it was
+// lost, or there is nobody. Others do not wait for it; what asks whether
+// somebody is there is sent as before.
+constexpr uint64_t kSilenceUs = 200 * 1000;
 
 }  // namespace
 
@@ -73,6 +77,7 @@ void Connection::Service() {
   OpenStreams();
   ReturnStreams();
   ReviveBlocked();
+  CountInFlight();
   if (!SearchPathMtu() || !WritePackets()) {
     // It ended, and is dirty again.
     return;
@@ -224,6 +229,63 @@ bool Connection::AllSent() const {
   return info.bytes_in_flight == 0;
 }
 
+// --- the peer's buffer
+
+void Connection::EnterPeerBuffer() {
+  if (!IsLoopback(peer_.address())) return;
+  peer_buffer_ = &shared_->peer_buffers[peer_];
+  peer_buffer_->peer = peer_;
+  peer_buffer_->connections++;
+}
+
+// Nothing of this connection is on its way, or waits for room.
+void Connection::EmptyPeerBuffer() {
+  if (peer_buffer_ == nullptr) return;
+  turn_node_.Unlink();
+  peer_buffer_->in_flight -= in_flight_;
+  in_flight_ = 0;
+}
+
+void Connection::LeavePeerBuffer() {
+  if (peer_buffer_ == nullptr) return;
+  EmptyPeerBuffer();
+  if (--peer_buffer_->connections == 0) {
+    const Endpoint peer = peer_buffer_->peer;
+    shared_->peer_buffers.erase(peer);
+  }
+}
+
+void Connection::CountInFlight() {
+  if (peer_buffer_ == nullptr) return;
+  ngtcp2_conn_info info;
+  ngtcp2_conn_get_conn_info2(conn_, &info);
+  if (info.bytes_in_flight == 0) heard_us_ = shared_->now_us;
+  silent_ = shared_->now_us - heard_us_ > kSilenceUs;
+  const uint64_t bytes = silent_ ? 0 : info.bytes_in_flight;
+  peer_buffer_->in_flight += bytes - in_flight_;
+  in_flight_ = bytes;
+}
+
+bool Connection::MaySendData() const {
+  if (peer_buffer_ == nullptr) return true;
+  return !silent_ && peer_buffer_->in_flight < PeerBuffer::kBytes &&
+         (has_turn_ || peer_buffer_->waiting.empty());
+}
+
+void Connection::LineUp() {
+  if (silent_ || ready_.empty()) return;
+  peer_buffer_->waiting.PushBack(&turn_node_);
+  shared_->crowded.PushBack(&peer_buffer_->crowded_node);
+}
+
+bool Connection::TakeTurn() {
+  turn_node_.Unlink();
+  has_turn_ = true;
+  Service();
+  has_turn_ = false;
+  return !socket_full_;
+}
+
 // --- packets
 
 // False: the connection ended.
@@ -239,11 +301,15 @@ bool Connection::WritePackets() {
                         void* user) {
     return static_cast<Connection*>(user)->WritePacket(path, pi, out, room, ts);
   };
-  for (int batch = 0; batch < kBatchesPerRound; batch++) {
+  // In a line, a turn is one batch.
+  const bool one_batch = has_turn_ && !peer_buffer_->waiting.empty();
+  const int batches = one_batch ? 1 : kBatchesPerRound;
+  for (int batch = 0; batch < batches; batch++) {
     if (!shared_->host->CanSend(port_->socket())) {
       socket_full_ = true;
       break;
     }
+    may_send_data_ = MaySendData();
     // The buffer has room for a probe of the path; their number is what paces.
     const size_t size = ngtcp2_conn_get_path_max_tx_udp_payload_size2(conn_);
     const size_t quantum = ngtcp2_conn_get_send_quantum2(conn_) / size;
@@ -257,10 +323,15 @@ bool Connection::WritePackets() {
       return false;
     }
     ngtcp2_conn_update_pkt_tx_time(conn_, now);
-    if (length == 0) return true;
+    if (length == 0) {
+      if (!may_send_data_) LineUp();
+      break;
+    }
     Send(storage.path, shared_->send_buffer.get(), static_cast<size_t>(length),
          segment);
+    CountInFlight();
     more_output_ = batch + 1 == kBatchesPerRound;
+    if (one_batch) LineUp();
   }
   return true;
 }
@@ -284,6 +355,7 @@ bool Connection::SearchPathMtu() {
   const bool known =
       fits != nullptr && *fits && bytes_out_ >= kBytesBeforeKnownProbe;
   if (!known && info.cwnd < kWindowPerProbe * largest) return true;
+  if (!MaySendData()) return true;
   mtu_searched_ = true;
   mtu_search_us_ = shared_->now_us;
   const int error = ngtcp2_conn_start_pmtud(conn_);
@@ -314,7 +386,7 @@ ngtcp2_ssize Connection::WritePacket(ngtcp2_path* path, ngtcp2_pkt_info* info,
                                      uint8_t* out, size_t room,
                                      ngtcp2_tstamp now) {
   for (;;) {
-    QuicStream* const stream = ready_.Front();
+    QuicStream* const stream = may_send_data_ ? ready_.Front() : nullptr;
     ngtcp2_vec slices[kMaxSlices];
     size_t count = 0;
     bool fin = false;

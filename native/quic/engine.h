@@ -73,6 +73,8 @@ class QuicEngine final : public EngineBase {
   void Send(Port* port, const uint8_t* data, size_t length, const Endpoint& to);
 
   void RunTimers();
+  // To those that wait for room in their peers' buffers.
+  void GiveTurns();
   void DeleteFinished();
 
   Shared shared_;

@@ -232,6 +232,7 @@ uint64_t QuicEngine::OnRound(uint64_t now_us) {
     servicing_.swap(shared_.dirty);
     for (Connection* connection : servicing_) connection->Service();
     servicing_.clear();
+    GiveTurns();
   }
   uint64_t next = shared_.dirty.empty() ? kNever : now_us;
   if (shared_.dirty.empty()) DeleteFinished();
@@ -240,6 +241,20 @@ uint64_t QuicEngine::OnRound(uint64_t now_us) {
     next = std::min(next, shared_.timers.begin()->first);
   }
   return next;
+}
+
+void QuicEngine::GiveTurns() {
+  IntrusiveList<PeerBuffer> full;
+  while (PeerBuffer* const buffer = shared_.crowded.PopFront()) {
+    while (buffer->in_flight < PeerBuffer::kBytes) {
+      Connection* const next = buffer->waiting.Front();
+      if (next == nullptr || !next->TakeTurn()) break;
+    }
+    if (!buffer->waiting.empty()) full.PushBack(&buffer->crowded_node);
+  }
+  while (PeerBuffer* const buffer = full.PopFront()) {
+    shared_.crowded.PushBack(&buffer->crowded_node);
+  }
 }
 
 void QuicEngine::RunTimers() {

@@ -10,7 +10,9 @@
 #include <utility>
 #include <vector>
 
+#include "common/endpoint.h"
 #include "common/engine_base.h"
+#include "common/intrusive_list.h"
 #include "common/rate_limit.h"
 #include "common/transport.h"
 #include "quic/cid_table.h"
@@ -49,6 +51,21 @@ struct Counters {
   uint64_t migrations = 0;
 };
 
+// What all connections to one socket of this machine have on its way. Nothing
+// but that socket's buffer holds it, and congestion control, of which each has
+// its own, does not help: its least window is two datagrams of 64 KiB.
+struct PeerBuffer {
+  // That of a service of ours; the kernel counts its own records besides.
+  static constexpr uint64_t kBytes = 4 * 1024 * 1024;
+
+  Endpoint peer;
+  uint64_t in_flight = 0;
+  size_t connections = 0;
+  // Those that have data and no room, in turn.
+  IntrusiveList<Connection> waiting;
+  IntrusiveList<PeerBuffer>::Node crowded_node{this};
+};
+
 // A UDP socket, for a listener or for dials.
 using Port = PortBase;
 
@@ -83,6 +100,9 @@ struct Shared {
   // Over loopback, IPv4 and IPv6: the largest probe has reached a peer, and
   // none has failed since.
   bool loopback_fits[2] = {false, false};
+  // Of peers on loopback; those with connections in line.
+  std::unordered_map<Endpoint, PeerBuffer, EndpointHash> peer_buffers;
+  IntrusiveList<PeerBuffer> crowded;
   // What the application hears of peers that were refused (kRefused).
   RateLimit refusals{10, 10};
   // Streams that peers may open in place of those that ended, in all: each
