@@ -64,8 +64,8 @@ const FULL: Plan = {
     ...entries('core', 1, [...kindsAt('L2'), ...OTHER_KINDS]),
     ...entries('starts', 3, [...LEVEL_KINDS, 'tcp-noise', 'quinn', 'quic-inside']),
     ...entries('sizes', 1, ['quic', 'utp', 'tcp-noise', 'quinn']),
-    ...entries('streams', 2, ['quic', 'quic-1024-streams', 'utp']),
-    ...entries('streams', 1, ['tcp-noise']),
+    ...entries('streams', 2, ['quic-1024-streams', 'utp']),
+    ...entries('streams', 1, ['quic', 'tcp-noise']),
     ...entries('connections', 1, ['quic', 'tcp-noise', 'utp'])
   ],
   nativeRounds: 3,

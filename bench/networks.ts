@@ -1,6 +1,7 @@
 // npm run bench -- --networks [--seconds N --rounds N --on NAME,NAME --only KIND,KIND]: every contestant over emulated
-// networks, interleaved, server and client in network namespaces of their own; a table, and everything as
-// bench/report/networks.json. Needs root, or user namespaces and access to /dev/net/tun.
+// networks, interleaved, server and client in network namespaces of their own; those networks beside each other through
+// which little passes. A table, and everything as bench/report/networks.json. Needs root, or user namespaces and access
+// to /dev/net/tun.
 import fs from 'node:fs'
 import { parseArgs } from 'node:util'
 import { networkContestants } from './contestants.ts'
@@ -182,11 +183,13 @@ const names = values.on
 const networks = names === '' ? [] : chosen(paths, names)
 const contestants = chosen(entrants, values.only)
 for (let round = 1; round <= rounds; round++) {
-  for (const [key, network] of networks) {
+  for (const [key, network] of networks.filter(([, { narrow }]) => !narrow)) {
     await measureOne(round, key, network)
   }
-  if (withShared) {
-    await measureShared(round)
-  }
+  const narrow = networks.filter(([, network]) => network.narrow)
+  await Promise.all([
+    ...narrow.map(([key, network]) => measureOne(round, key, network)),
+    ...(withShared ? [measureShared(round)] : [])
+  ])
 }
 report()
