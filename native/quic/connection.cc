@@ -244,7 +244,6 @@ Connection::After Connection::OnPacket(const Endpoint& from,
   }
   const ngtcp2_path path = Path(&from);
   const ngtcp2_pkt_info info = {};
-  heard_us_ = shared_->now_us;
   const int error =
       ngtcp2_conn_read_pkt(conn_, &path, &info, data, length, now_ns());
   if (error == NGTCP2_ERR_RETRY) {

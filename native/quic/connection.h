@@ -208,10 +208,11 @@ class Connection final : public ConnectionBase {
   PeerBuffer* peer_buffer_ = nullptr;  // of a peer on loopback
   IntrusiveList<Connection>::Node turn_node_{this};
   bool has_turn_ = false;
-  bool may_send_data_ = true;  // of streams, in this batch
-  uint64_t in_flight_ = 0;     // as in *peer_buffer_
-  uint64_t heard_us_ = 0;      // or when nothing was on its way
-  bool silent_ = false;        // for too long since then
+  bool may_send_data_ = true;    // of streams, in this batch
+  uint64_t unacknowledged_ = 0;  // when it was counted last
+  uint64_t in_flight_ = 0;       // of that, as in *peer_buffer_
+  uint64_t progress_us_ = 0;     // when it was less than before, or 0
+  bool stuck_ = false;           // for too long since then
 
   uint64_t timer_us_ = kNever;  // as in shared_->timers
   bool more_output_ = false;    // the round's bursts were used up

@@ -28,10 +28,10 @@ constexpr uint64_t kBytesBeforeKnownProbe = 16 * 1024;
 // A probe that is not acknowledged by then does not fit.
 constexpr uint64_t kMtuSearchUs = 1000 * 1000;
 constexpr uint64_t kStreamReturnRetryUs = 10000;
-// What is not acknowledged by then is not in the peer's buffer any more: it was
-// lost, or there is nobody. Others do not wait for it; what asks whether
-// somebody is there is sent as before.
-constexpr uint64_t kSilenceUs = 200 * 1000;
+// Where nothing more is acknowledged for so long, the peer's buffer is not what
+// it waits in: it was lost, or there is nobody. Others do not wait for it; what
+// asks for an acknowledgement is sent as before.
+constexpr uint64_t kStuckUs = 200 * 1000;
 
 }  // namespace
 
@@ -259,21 +259,26 @@ void Connection::CountInFlight() {
   if (peer_buffer_ == nullptr) return;
   ngtcp2_conn_info info;
   ngtcp2_conn_get_conn_info2(conn_, &info);
-  if (info.bytes_in_flight == 0) heard_us_ = shared_->now_us;
-  silent_ = shared_->now_us - heard_us_ > kSilenceUs;
-  const uint64_t bytes = silent_ ? 0 : info.bytes_in_flight;
+  const uint64_t now = shared_->now_us;
+  const uint64_t unacknowledged = info.bytes_in_flight;
+  if (unacknowledged == 0 || unacknowledged < unacknowledged_) {
+    progress_us_ = now;
+  }
+  unacknowledged_ = unacknowledged;
+  stuck_ = now - progress_us_ > kStuckUs;
+  const uint64_t bytes = stuck_ ? 0 : unacknowledged;
   peer_buffer_->in_flight += bytes - in_flight_;
   in_flight_ = bytes;
 }
 
 bool Connection::MaySendData() const {
   if (peer_buffer_ == nullptr) return true;
-  return !silent_ && peer_buffer_->in_flight < PeerBuffer::kBytes &&
+  return !stuck_ && peer_buffer_->in_flight < PeerBuffer::kBytes &&
          (has_turn_ || peer_buffer_->waiting.empty());
 }
 
 void Connection::LineUp() {
-  if (silent_ || ready_.empty()) return;
+  if (stuck_ || ready_.empty()) return;
   peer_buffer_->waiting.PushBack(&turn_node_);
   shared_->crowded.PushBack(&peer_buffer_->crowded_node);
 }
