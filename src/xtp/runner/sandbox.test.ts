@@ -145,9 +145,19 @@ describe('a launcher', () => {
   })
 })
 
-describe('where services start at L3, but their files cannot be taken away', () => {
+/** Why there is no L3 here, or false. */
+async function noL3(): Promise<string | false> {
+  const runner = new SandboxRunner({ sandbox: { level: 'L3' } })
+  return levelOf(runner).then(
+    () => false,
+    (error: Error) => error.message
+  )
+}
+
+describe('where services start at L3, but their files cannot be taken away', async () => {
   const real = findJail()
-  const skip = 'missing' in real ? real.missing : false
+  // in CI, where it must work, they fail instead
+  const skip = process.env.XTP_SANDBOX_MUST_WORK !== '1' && (await noL3())
   /** The launcher; its answer to a probe of L3 is changed on its way. */
   const jail = (): JailBinary => {
     const file = path.join(dir, 'no-lock')
