@@ -57,7 +57,7 @@ export class Mux {
   #maxStreams: number
   #streams = new Map<number, MuxStream>()
   /** Streams that wait for the sink. */
-  #queue: SinkQueue
+  #queue: SinkQueue<MuxStream>
   #closed = false
   #nextId: number
   /** Lowest bit of the ids that the remote opens, the highest it has opened, how many are open. */

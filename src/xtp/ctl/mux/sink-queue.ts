@@ -1,14 +1,12 @@
 // Streams that wait for room in the sink, and whose turn it is. Woken streams may write later, in a
 // microtask; so only a few are woken at a time, or a thousand would be for the room of four.
-import type { MuxStream } from './stream.ts'
-
 const WOKEN_AT_ONCE = 8
 
-export class SinkQueue {
+export class SinkQueue<Stream extends { drain(): void }> {
   /** Came while the sink was full, and has not written since; served first. */
-  #unserved = new Set<MuxStream>()
+  #unserved = new Set<Stream>()
   /** Filled the sink in its last turn. */
-  #served = new Set<MuxStream>()
+  #served = new Set<Stream>()
   #isFull: () => boolean
   #onError: (err: unknown) => void
   #scheduled = false
@@ -22,13 +20,18 @@ export class SinkQueue {
     this.#onError = onError
   }
 
-  add(stream: MuxStream, hadTurn: boolean): void {
+  /** Streams that wait. */
+  get size(): number {
+    return this.#unserved.size + this.#served.size
+  }
+
+  add(stream: Stream, hadTurn: boolean): void {
     if (this.#unserved.has(stream) || this.#served.has(stream)) return
     if (hadTurn) this.#served.add(stream)
     else this.#unserved.add(stream)
   }
 
-  delete(stream: MuxStream): void {
+  delete(stream: Stream): void {
     this.#unserved.delete(stream)
     this.#served.delete(stream)
   }
@@ -57,7 +60,7 @@ export class SinkQueue {
 
   /** As `wake`, where nobody could catch what a handler throws. */
   wakeSafely(): void {
-    if (this.#unserved.size + this.#served.size === 0) return
+    if (this.size === 0) return
     try {
       this.wake()
     } catch (err) {
