@@ -38,6 +38,8 @@ const COMPARED = [
 ]
 const kindsAt = (...levels: Level[]) => levels.flatMap(level => [`quic@${level}`, `utp@${level}`])
 const LEVEL_KINDS = kindsAt(...LEVELS)
+/** Transport and muxer in the other two combinations. */
+const OTHER_MUXERS = ['utp-libp2p-yamux', 'tcp-xtp-yamux']
 const OTHER_KINDS = ['udt', 'tcp-tls', 'tcp-plaintext', 'ws-noise', 'tcp-raw']
 
 const entries = (workload: string, rounds: number, kinds: string[]): Entry[] =>
@@ -61,11 +63,12 @@ const FULL: Plan = {
     ...entries('core', 3, COMPARED),
     // goals compare these two
     ...entries('core', 2, kindsAt('L0', 'L3')),
+    ...entries('core', 2, OTHER_MUXERS),
     ...entries('core', 1, [...kindsAt('L2'), ...OTHER_KINDS]),
     ...entries('starts', 3, [...LEVEL_KINDS, 'tcp-noise', 'quinn', 'quic-inside']),
     ...entries('sizes', 1, ['quic', 'utp', 'tcp-noise', 'quinn']),
-    ...entries('streams', 2, ['quic-1024-streams', 'utp']),
-    ...entries('streams', 1, ['quic', 'tcp-noise']),
+    ...entries('streams', 2, ['quic-1024-streams']),
+    ...entries('streams', 1, ['quic', 'tcp-noise', 'utp', ...OTHER_MUXERS]),
     ...entries('connections', 1, ['quic', 'tcp-noise', 'utp'])
   ],
   nativeRounds: 3,

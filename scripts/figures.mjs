@@ -13,8 +13,10 @@ const KINDS = [
   'quic',
   'quic-1452',
   'utp',
+  'utp-libp2p-yamux',
   'udt',
   'tcp-noise',
+  'tcp-xtp-yamux',
   'tcp-tls',
   'tcp-plaintext',
   'ws-noise',
@@ -36,6 +38,17 @@ const METRICS = [
   'rssParentMb',
   'rssServiceMb'
 ]
+
+/** Of those with many streams, or connections: who uses the processor. */
+const MANY_KINDS = [
+  'quic',
+  'quic-1024-streams',
+  'utp',
+  'utp-libp2p-yamux',
+  'tcp-noise',
+  'tcp-xtp-yamux'
+]
+const MANY = ['streams1', 'streams1000', 'connections1', 'connections1000']
 
 const absolute = name => path.join(root, name)
 const rounded = value => Number(value.toPrecision(3))
@@ -72,6 +85,7 @@ export function takeFigures() {
         ])
       )
     })),
+    many: many(report),
     goals: report.goals.map(({ label, measured, least, most, goal, met }) => ({
       label,
       measured: rounded(measured),
@@ -93,6 +107,23 @@ export function takeFigures() {
   }
   fs.writeFileSync(absolute(FIGURES), `${JSON.stringify(figures, null, 2)}\n`)
   console.log(`\nwrote ${FIGURES}; \`npm run format\` puts it into README.md`)
+}
+
+/** CPU seconds per GB of applications and services, per contestant and number. */
+function many({ figures, titles }) {
+  return MANY_KINDS.filter(kind => figures[kind]?.['streams1.cpu'] !== undefined).map(kind => ({
+    kind,
+    title: titles[kind],
+    ...Object.fromEntries(
+      MANY.flatMap(name => {
+        const all = figures[kind][`${name}.cpu`]
+        const applications = figures[kind][`${name}.applicationCpu`]
+        return all === undefined
+          ? []
+          : [[name, [applications, all].map(({ median }) => rounded(median))]]
+      })
+    )
+  }))
 }
 
 /** Mean of up and down, per network and contestant. */

@@ -52,6 +52,22 @@ function isolation(rows) {
   )
 }
 
+/** Of a pair of both applications and of everything, what is whose. */
+const whose = (pair = []) =>
+  pair.length === 0 ? '' : `${pair[0]} + ${Number((pair[1] - pair[0]).toPrecision(2))}`
+
+function many(rows) {
+  return table(
+    ['CPU s/GB: applications + services', 'a stream', '1,000 streams', '1,000 connections'],
+    rows.map(row => [
+      row.title,
+      whose(row.streams1),
+      whose(row.streams1000),
+      whose(row.connections1000)
+    ])
+  )
+}
+
 function goals(found) {
   return table(
     ['', 'measured', 'each round', 'goal', ''],
@@ -106,16 +122,19 @@ function sharing(found) {
   )
 }
 
-function render({ commit, date, machine, rows, goals: ratios, crashes: killed, networks: paths }) {
+function render(figures) {
+  const { commit, date, machine, rows, goals: ratios, crashes: killed, networks: paths } = figures
   const isPriceOf = ({ kind }) => kind.includes('@') || kind.endsWith('-inside')
   const { cores, cpu, kernel, node } = machine
   return [
     `\`npm run bench\` of ${date}, commit ${commit}, on ${cores} × ${cpu}, Linux ${kernel}, Node ${node}: loopback, ` +
       `medians of interleaved rounds (${FIGURES}).`,
     contestants(rows.filter(row => !isPriceOf(row))),
-    'What was aimed at, and what came out, within that run. A yardstick is what TCP does there: libp2p’s yamux wakes every ' +
-      'stream whenever there is room, and one may starve others, whatever is below it.',
+    'What was aimed at, and what came out, within that run. A yardstick is what others do there: nobody has to meet it.',
     goals(ratios),
+    ...(figures.many === undefined
+      ? []
+      : ['With many streams or connections, who uses the processor:', many(figures.many)]),
     'The price of isolation: the same client and addon inside the application, in a process of its own, and in a sandbox.',
     isolation(rows.filter(isPriceOf)),
     ...(killed.length > 0

@@ -1,7 +1,7 @@
 // libp2p nodes that differ by their transport, encrypter and muxer only.
 import { noise } from '@chainsafe/libp2p-noise'
 import { quic as quinn } from '@chainsafe/libp2p-quic'
-import { yamux } from '@chainsafe/libp2p-yamux'
+import { yamux as libp2pYamux } from '@chainsafe/libp2p-yamux'
 import type { MessageStream } from '@libp2p/interface'
 import { plaintext } from '@libp2p/plaintext'
 import { tcp } from '@libp2p/tcp'
@@ -12,7 +12,7 @@ import { createLibp2p, type Libp2p, type Libp2pOptions } from 'libp2p'
 import type { XtpInit } from 'xtp'
 import { quic } from 'xtp-quic'
 import { udt } from 'xtp-udt'
-import { utp } from 'xtp-utp'
+import { utp, yamux } from 'xtp-utp'
 import type { Contestant, Duplex } from './types.ts'
 
 const PROTOCOL = '/xtp-bench/1.0.0'
@@ -44,9 +44,14 @@ export interface Stack {
   check?(node: Libp2p): void
 }
 
-const overNoise = () => ({
+const manyStreams = { maxInboundStreams: MANY, maxOutboundStreams: MANY }
+/** What libp2p's users have, and what README tells those of XTP to take. */
+const MUXERS = { 'libp2p-yamux': libp2pYamux, 'xtp-yamux': yamux }
+export type MuxerName = keyof typeof MUXERS
+
+const overNoise = (muxer: MuxerName) => ({
   connectionEncrypters: [noise()],
-  streamMuxers: [yamux({ maxInboundStreams: MANY, maxOutboundStreams: MANY })]
+  streamMuxers: [MUXERS[muxer](manyStreams)]
 })
 /** Where servers listen. */
 const HOST = process.env.XTP_BENCH_HOST ?? '127.0.0.1'
@@ -54,27 +59,34 @@ const TCP = `/ip4/${HOST}/tcp/0`
 const QUIC = `/ip4/${HOST}/udp/0/quic-v1`
 
 export const stacks = {
-  utp: (init: XtpInit = {}): Stack => ({
+  utp: (init: XtpInit = {}, muxer: MuxerName = 'xtp-yamux'): Stack => ({
     listen: `/ip4/${HOST}/udp/0/utp`,
-    options: { transports: [utp(init)], ...overNoise() }
+    options: { transports: [utp(init)], ...overNoise(muxer) }
   }),
   udt: (): Stack => ({
     listen: `/ip4/${HOST}/udp/0/udt`,
-    options: { transports: [udt()], ...overNoise() }
+    options: { transports: [udt()], ...overNoise('xtp-yamux') }
   }),
   quic: (init: XtpInit = {}): Stack => ({ listen: QUIC, options: { transports: [quic(init)] } }),
-  tcpNoise: (): Stack => ({ listen: TCP, options: { transports: [tcp()], ...overNoise() } }),
+  tcpNoise: (muxer: MuxerName = 'libp2p-yamux'): Stack => ({
+    listen: TCP,
+    options: { transports: [tcp()], ...overNoise(muxer) }
+  }),
   tcpTls: (): Stack => ({
     listen: TCP,
-    options: { transports: [tcp()], ...overNoise(), connectionEncrypters: [tls()] }
+    options: { transports: [tcp()], ...overNoise('libp2p-yamux'), connectionEncrypters: [tls()] }
   }),
   tcpPlaintext: (): Stack => ({
     listen: TCP,
-    options: { transports: [tcp()], ...overNoise(), connectionEncrypters: [plaintext()] }
+    options: {
+      transports: [tcp()],
+      ...overNoise('libp2p-yamux'),
+      connectionEncrypters: [plaintext()]
+    }
   }),
   webSockets: (): Stack => ({
     listen: `${TCP}/ws`,
-    options: { transports: [webSockets()], ...overNoise() }
+    options: { transports: [webSockets()], ...overNoise('libp2p-yamux') }
   }),
   quinn: (): Stack => ({ listen: QUIC, options: { transports: [quinn()] } })
 }

@@ -148,12 +148,14 @@ export function tables(report: Report): Table[] {
       'Streams of one connection, MB/s in sum, up / down',
       scale('streams', [1, 16, 256, 1000], 'upMBps', 'downMBps')
     ),
-    byContestant(report, 'CPU s/GB of all processes, with so many streams', [
-      ...scale('streams', [1, 16, 256, 1000], 'cpu')
+    byContestant(report, 'CPU s/GB with so many streams: all processes / the applications alone', [
+      ...scale('streams', [1, 16, 256, 1000], 'cpu', 'applicationCpu')
     ]),
-    byContestant(report, 'CPU s/GB of all processes, with so many connections', [
-      ...scale('connections', [1, 50, 100, 1000], 'cpu')
-    ]),
+    byContestant(
+      report,
+      'CPU s/GB with so many connections: all processes / the applications alone',
+      [...scale('connections', [1, 50, 100, 1000], 'cpu', 'applicationCpu')]
+    ),
     byContestant(report, 'Slowest stream against the mean', [
       ...scale('streams', [16, 256, 1000], 'slowest')
     ]),

@@ -13,7 +13,7 @@ const ENDLESS_BYTES = 2 ** 40
 async function oneWay({ client, usage }: Context, mode: 'U' | 'D', bytes: number) {
   const duplex = await client.open()
   let seconds = 0
-  const cpu = await usage.cpuPerGb(bytes, async () => {
+  const { all: cpu } = await usage.cpuPerGb(bytes, async () => {
     const begin = performance.now()
     const transfer = new Transfer(duplex, mode, bytes)
     await transfer.done
@@ -27,7 +27,7 @@ async function bothWays(context: Context, up: number, down: number): Promise<Met
   const { client, usage } = context
   const duplexes = [await client.open(), await client.open()] as const
   let seconds = 0
-  const bothCpu = await usage.cpuPerGb(up + down, async () => {
+  const { all: bothCpu } = await usage.cpuPerGb(up + down, async () => {
     const begin = performance.now()
     const transfers = [new Transfer(duplexes[0], 'U', up), new Transfer(duplexes[1], 'D', down)]
     await Promise.all(transfers.map(({ done }) => done))

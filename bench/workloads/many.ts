@@ -3,7 +3,7 @@
 import type { Connection, Duplex } from '../contestants/types.ts'
 import { rate, Transfer, WRITE_BYTES } from './transfer.ts'
 import type { Context, Metrics } from './types.ts'
-import type { Usage } from './usage.ts'
+import type { CpuPerGb, Usage } from './usage.ts'
 import { type Rates, sizeFor, warmUp } from './warm-up.ts'
 
 /** Streams that are opened at the same time. */
@@ -11,8 +11,7 @@ const PARALLEL = 16
 
 interface Outcome {
   MBps: number
-  /** Seconds per GB of all processes. */
-  cpu: number
+  cpu: CpuPerGb
   /** The slowest stream against the mean, when the first one has finished. */
   slowest: number
 }
@@ -78,7 +77,8 @@ async function bothDirections(
     usage
   )
   return {
-    [`${name}.cpu`]: (up.cpu + down.cpu) / 2,
+    [`${name}.cpu`]: (up.cpu.all + down.cpu.all) / 2,
+    [`${name}.applicationCpu`]: (up.cpu.applications + down.cpu.applications) / 2,
     [`${name}.upMBps`]: up.MBps,
     [`${name}.downMBps`]: down.MBps,
     [`${name}.MBps`]: (up.MBps + down.MBps) / 2,

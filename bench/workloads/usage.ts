@@ -4,6 +4,12 @@ import { cpuSeconds, processes, tree } from '../../test/support/processes.ts'
 
 const GB = 1e9
 
+export interface CpuPerGb {
+  all: number
+  /** The rest is their services'. */
+  applications: number
+}
+
 /** Both trees, as they are now: made after the first connection, so that all services run. */
 export class Usage {
   readonly #pids: number[]
@@ -18,11 +24,16 @@ export class Usage {
     )
   }
 
-  /** Seconds per GB of all processes together, for what `work` transfers. */
-  async cpuPerGb(bytes: number, work: () => Promise<void>): Promise<number> {
-    const before = this.#cpu()
+  /** Seconds per GB of all processes together, for what `work` transfers, and of the two applications. */
+  async cpuPerGb(bytes: number, work: () => Promise<void>): Promise<CpuPerGb> {
+    const before = this.#cpu(this.#pids)
+    const applicationsBefore = this.#cpu([...this.#applications])
     await work()
-    return (this.#cpu() - before) / (bytes / GB)
+    const gb = bytes / GB
+    return {
+      all: (this.#cpu(this.#pids) - before) / gb,
+      applications: (this.#cpu([...this.#applications]) - applicationsBefore) / gb
+    }
   }
 
   /** The most that was resident so far, in MB. */
@@ -38,8 +49,8 @@ export class Usage {
     }
   }
 
-  #cpu(): number {
-    return this.#pids.reduce((sum, pid) => sum + cpuSeconds(pid), 0)
+  #cpu(pids: number[]): number {
+    return pids.reduce((sum, pid) => sum + cpuSeconds(pid), 0)
   }
 }
 

@@ -9,9 +9,8 @@
  *
  * ```TypeScript
  * import { noise } from '@chainsafe/libp2p-noise'
- * import { yamux } from '@chainsafe/libp2p-yamux'
  * import { createLibp2p } from 'libp2p'
- * import { udt } from 'xtp-udt'
+ * import { udt, yamux } from 'xtp-udt'
  *
  * const node = await createLibp2p({
  *   addresses: { listen: ['/ip4/0.0.0.0/udp/4001/udt'] },
@@ -30,6 +29,8 @@ import {
   type XtpTransport
 } from 'xtp'
 import { PROTOCOL } from './protocol.ts'
+
+export { type YamuxInit, yamux } from 'xtp/yamux'
 
 /** Options of `udt()`. `settings` are those of the addon; all others are of the client. */
 export interface UdtInit extends XtpInit {}

@@ -9,9 +9,8 @@
  *
  * ```TypeScript
  * import { noise } from '@chainsafe/libp2p-noise'
- * import { yamux } from '@chainsafe/libp2p-yamux'
  * import { createLibp2p } from 'libp2p'
- * import { utp } from 'xtp-utp'
+ * import { utp, yamux } from 'xtp-utp'
  *
  * const node = await createLibp2p({
  *   addresses: { listen: ['/ip4/0.0.0.0/udp/4001/utp'] },
@@ -30,6 +29,8 @@ import {
   type XtpTransport
 } from 'xtp'
 import { PROTOCOL } from './protocol.ts'
+
+export { type YamuxInit, yamux } from 'xtp/yamux'
 
 /** Options of `utp()`. `settings` are those of the addon; all others are of the client. */
 export interface UtpInit extends XtpInit {}

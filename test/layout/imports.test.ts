@@ -28,7 +28,8 @@ const IMPORT =
 const OWN: Record<string, string> = {
   xtp: 'xtp/index.ts',
   'xtp/ctl': 'xtp/ctl/index.ts',
-  'xtp/service': 'xtp/service/index.ts'
+  'xtp/service': 'xtp/service/index.ts',
+  'xtp/yamux': 'xtp/yamux/index.ts'
 }
 
 function importsOf(file: string): Import[] {
@@ -85,6 +86,13 @@ describe('layers', () => {
     'runner does not import client or service',
     i => inside(i.from, 'runner') && (inside(i.target, 'client') || inside(i.target, 'service'))
   )
+  none(
+    'the muxer imports ctl, and nothing of client that knows of services',
+    i =>
+      inside(i.from, 'yamux') &&
+      /^xtp/.test(i.target) &&
+      !/^xtp\/((yamux|ctl)\/|client\/young-buffers\.ts$)/.test(i.target)
+  )
   none('nobody imports the command line', i => inside(i.target, 'cli') && !inside(i.from, 'cli'))
   none(
     'the command line does not import service',
@@ -92,7 +100,9 @@ describe('layers', () => {
   )
   none(
     'only runner, service and the command line use node: modules',
-    i => i.target.startsWith('node:') && (inside(i.from, 'client') || i.from === 'xtp/index.ts')
+    i =>
+      i.target.startsWith('node:') &&
+      (inside(i.from, 'client') || inside(i.from, 'yamux') || i.from === 'xtp/index.ts')
   )
   none(
     'no parent-side file of a transport imports its addon or its program',

@@ -16,11 +16,10 @@ const PACKAGES = ['xtp', ...TRANSPORTS.map(({ name }) => name)]
 
 const PROGRAM = `
 import { noise } from '@chainsafe/libp2p-noise'
-import { yamux } from '@chainsafe/libp2p-yamux'
 import { createLibp2p } from 'libp2p'
 import { quic } from 'xtp-quic'
 import { udt } from 'xtp-udt'
-import { utp } from 'xtp-utp'
+import { utp, yamux } from 'xtp-utp'
 
 const protocol = process.argv[2]
 const node = listen => createLibp2p({
@@ -50,17 +49,19 @@ await listener.stop()
 const TYPES = `
 import { QUIC, quic, type QuicInit } from 'xtp-quic'
 import { UDT, type UdtInit, udt } from 'xtp-udt'
-import { type UtpInit, UTP, utp } from 'xtp-utp'
+import { type UtpInit, UTP, utp, yamux, type YamuxInit } from 'xtp-utp'
+import { yamux as ofClient } from 'xtp/yamux'
 import { isXtpError, type TransportStatus, type XtpTransport } from 'xtp'
 const init: UtpInit = { startTimeoutMs: 1000 }
 const factory = utp(init)
 const another: QuicInit = { startTimeoutMs: 1000 }
 const third: UdtInit = { startTimeoutMs: 1000 }
+const muxer: YamuxInit = { maxInboundStreams: 10 }
 export function pid(transport: XtpTransport): number | undefined {
   const status: TransportStatus = transport.status()
   return status.pid
 }
-export const test = [factory, quic(another), udt(third), UTP.matches, QUIC.matches, UDT.matches, isXtpError]
+export const test = [factory, quic(another), udt(third), UTP.matches, QUIC.matches, UDT.matches, isXtpError, yamux(muxer), ofClient()]
 `
 
 describe('published packages', () => {
@@ -93,11 +94,7 @@ describe('published packages', () => {
     env = { NODE_EXTRA_CA_CERTS, HTTPS_PROXY, https_proxy, SSL_CERT_FILE, PATH: bin, HOME: home }
     env = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== undefined))
     fs.writeFileSync(path.join(app, 'package.json'), '{"type":"module","private":true}')
-    const others = [
-      'libp2p@3.3.11',
-      '@chainsafe/libp2p-noise@17.0.0',
-      '@chainsafe/libp2p-yamux@8.0.1'
-    ]
+    const others = ['libp2p@3.3.11', '@chainsafe/libp2p-noise@17.0.0']
     execFileSync('npm', ['install', '--no-audit', '--no-fund', ...tarballs, ...others], {
       cwd: app,
       env,
