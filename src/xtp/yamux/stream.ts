@@ -25,7 +25,7 @@ export interface StreamOwner {
   isFull(): boolean
   /** Other streams wait for their turn. */
   isAwaited(): boolean
-  /** Has `stream.drain()` called when there is room, in turn; who had one goes to the end. */
+  /** Has `stream.drain()` called when there is room, in turn; who has used a whole one goes to the end. */
   wait(stream: YamuxStream, hadTurn: boolean): void
   /** Milliseconds; undefined until it has been measured. */
   roundTripMs(): number | undefined
@@ -99,7 +99,7 @@ export class YamuxStream extends AbstractStream {
     if (!canSendMore) {
       this.#needsCredit = this.#sendCredit === 0
       if (!this.#needsCredit) {
-        this.#owner.wait(this, sentBytes > 0)
+        this.#owner.wait(this, this.#turnLeft === 0)
       }
     }
     return { sentBytes, canSendMore }
@@ -128,8 +128,15 @@ export class YamuxStream extends AbstractStream {
 
   /** It may write now, if it still waits. */
   drain(): void {
-    this.#turnLeft = this.#owner.isAwaited() ? TURN_BYTES : TURN_ALONE_BYTES
+    // one that the connection cut short goes on with what is left of it
+    if (!this.#owner.isAwaited()) {
+      this.#turnLeft = TURN_ALONE_BYTES
+    } else if (this.#turnLeft === 0 || this.#turnLeft > TURN_BYTES) {
+      this.#turnLeft = TURN_BYTES
+    }
     this.safeDispatchEvent('drain')
+    // a microtask later, as the base class does it, those that are woken behind it may have filled the connection
+    this.processSendQueue()
   }
 
   /**
@@ -168,7 +175,7 @@ export class YamuxStream extends AbstractStream {
     }
     this.#needsCredit = false
     if (this.#owner.isFull() || this.#owner.isAwaited()) {
-      this.#owner.wait(this, false)
+      this.#owner.wait(this, this.#turnLeft === 0)
     } else {
       this.drain()
     }
