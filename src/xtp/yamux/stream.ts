@@ -1,4 +1,5 @@
 // One stream of a yamux connection: windows both ways, half-close, reset, and its turns at the connection.
+import type { AbortOptions } from '@libp2p/interface'
 import { AbstractStream, type AbstractStreamInit, type SendResult } from '@libp2p/utils'
 import type { Uint8ArrayList } from 'uint8arraylist'
 import { renewIfEmpty } from '../client/young-buffers.ts'
@@ -95,7 +96,10 @@ export class YamuxStream extends AbstractStream {
       this.#turnLeft -= count
       sentBytes += count
     }
-    const canSendMore = this.#maySend()
+    const isLast =
+      this.writeStatus === 'closing' && this.writeBuffer.byteLength === 0 && sentBytes === length
+    // its end needs neither credit nor a turn
+    const canSendMore = isLast || this.#maySend()
     if (!canSendMore) {
       this.#needsCredit = this.#sendCredit === 0
       if (!this.#needsCredit) {
@@ -103,6 +107,13 @@ export class YamuxStream extends AbstractStream {
       }
     }
     return { sentBytes, canSendMore }
+  }
+
+  override async close(options?: AbortOptions): Promise<void> {
+    if (this.writeBuffer.byteLength === 0) {
+      this.writableNeedsDrain = false
+    }
+    await super.close(options)
   }
 
   /** For the base class. */
