@@ -74,8 +74,9 @@ export class MuxerEnd {
     this.muxer.addEventListener('stream', ({ detail }) => this.opened.push(detail as YamuxStream))
   }
 
+  /** At once. */
   receive(...parts: Uint8Array[]): void {
-    this.connection.onData(concat(parts))
+    this.connection.onData(parts.length === 1 ? (parts[0] as Uint8Array) : concat(parts))
   }
 
   /** What has been sent since the last call, as text: `DATA FIN #1 12 68656c6c6f`. */
