@@ -214,14 +214,13 @@ export class YamuxMuxer extends AbstractStreamMuxer<YamuxStream> {
   }
 
   // A remote that has answers sent, and reads none, would fill the memory.
-  #reply(type: number, flags: number, streamId: number, length: number): void {
+  #countReply(): void {
     if (this.#owner.isFull()) {
       this.#unreadReplyBytes += MUX_HEADER_BYTES
     }
     if (this.#unreadReplyBytes > MAX_UNREAD_REPLY_BYTES) {
       throw new ProtocolViolationError('yamux: the remote has answers sent and does not read them')
     }
-    this.#batch.frame(type, flags, streamId, length)
   }
 
   #onFrame(type: number, flags: number, id: number, length: number): void {
@@ -269,9 +268,10 @@ export class YamuxMuxer extends AbstractStreamMuxer<YamuxStream> {
     if (id % 2 !== this.#remoteParity || this.#byId.has(id)) {
       throw new ProtocolViolationError(`yamux: stream ${id} cannot be opened by the remote`)
     }
+    this.#countReply()
     if (this.status !== 'open' || this.#open.inbound >= this.#mostStreams.inbound) {
       this.log('%d inbound streams are open: stream %d is reset', this.#open.inbound, id)
-      this.#reply(WINDOW_UPDATE, RST, id, 0)
+      this.#batch.frame(WINDOW_UPDATE, RST, id, 0)
     } else {
       this.onRemoteStream(this.#create(id, 'inbound'))
     }
@@ -279,7 +279,8 @@ export class YamuxMuxer extends AbstractStreamMuxer<YamuxStream> {
 
   #onPing(flags: number, value: number): void {
     if ((flags & SYN) !== 0) {
-      this.#reply(PING, ACK, 0, value)
+      this.#countReply()
+      this.#batch.frame(PING, ACK, 0, value)
     } else {
       this.#roundTrip.onAnswer(value)
     }
