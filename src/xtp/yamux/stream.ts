@@ -156,7 +156,8 @@ export class YamuxStream extends AbstractStream {
    * @throws ProtocolViolationError where the remote may not send it
    */
   accept(length: number): void {
-    if (length > this.#receiveCredit || this.remoteWriteStatus === 'closed') {
+    const hasEnded = this.remoteWriteStatus === 'closed'
+    if (length > this.#receiveCredit || (hasEnded && length > 0)) {
       throw new ProtocolViolationError(
         `yamux: ${length} bytes on stream ${this.streamId} beyond its window or after its end`
       )
