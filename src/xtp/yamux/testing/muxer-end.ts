@@ -122,14 +122,21 @@ export function payloads(bytes: Uint8Array): Map<number, number> {
   return sums
 }
 
-/** `bytes` end everything: the muxer, its streams and the connection, with the error, and nothing after them counts. */
-export async function violates(end: MuxerEnd, bytes: Uint8Array, pattern: RegExp): Promise<void> {
+/** The bytes end everything: the muxer, its streams and the connection, with the error, and nothing after them counts. */
+export async function violates(
+  end: MuxerEnd,
+  pieces: readonly Uint8Array[],
+  pattern: RegExp
+): Promise<void> {
   await end.sent()
   const errors: (Error | undefined)[] = []
   for (const stream of end.muxer.streams) {
     stream.addEventListener('close', ({ error }) => errors.push(error))
   }
-  end.receive(bytes, frames.ping(MUX_FLAG.SYN, 7))
+  for (const bytes of pieces) {
+    end.connection.onData(bytes)
+  }
+  end.receive(frames.ping(MUX_FLAG.SYN, 7))
   assert.ok(end.connection.aborted instanceof ProtocolViolationError, 'the connection goes on')
   assert.match(end.connection.aborted.message, pattern)
   assert.equal(end.muxer.status, 'closed')
