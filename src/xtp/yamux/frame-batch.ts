@@ -32,6 +32,9 @@ export class FrameBatch {
 
   /** A DATA frame; the bytes must not change any more. */
   data(streamId: number, payload: Uint8ArrayList): void {
+    if (this.#isOver) {
+      return
+    }
     this.frame(MUX_TYPE.DATA, 0, streamId, payload.byteLength)
     this.#frames.appendAll([...payload])
     if (this.#frames.byteLength >= MAX_BYTES) {

@@ -1,9 +1,13 @@
 // One stream of a yamux connection: windows both ways, half-close, reset, and its turns at the connection.
-import type { AbortOptions } from '@libp2p/interface'
+import type { AbortOptions, StreamCloseEvent } from '@libp2p/interface'
 import { AbstractStream, type AbstractStreamInit, type SendResult } from '@libp2p/utils'
 import type { Uint8ArrayList } from 'uint8arraylist'
 import { renewIfEmpty } from '../client/young-buffers.ts'
-import { INITIAL_WINDOW_BYTES, ProtocolViolationError } from '../ctl/index.ts'
+import {
+  ConnectionClosedError,
+  INITIAL_WINDOW_BYTES,
+  ProtocolViolationError
+} from '../ctl/index.ts'
 import { MUX_FLAG, MUX_TYPE } from '../ctl/mux/frame.ts'
 import type { FrameBatch } from './frame-batch.ts'
 
@@ -50,6 +54,9 @@ export class YamuxStream extends AbstractStream {
   /** A write fell short for want of credit. */
   #needsCredit = false
   #turnLeft = TURN_ALONE_BYTES
+  #closed?: Promise<void>
+  /** FIN is sent. */
+  #hasEnded = false
   /** What the remote may still send; and that, were everything read. */
   #receiveCredit = INITIAL_WINDOW_BYTES
   #window = INITIAL_WINDOW_BYTES
@@ -109,15 +116,32 @@ export class YamuxStream extends AbstractStream {
     return { sentBytes, canSendMore }
   }
 
-  override async close(options?: AbortOptions): Promise<void> {
+  /** Settles when the end is sent, whoever asks; rejects where the stream is over before. */
+  override close(options?: AbortOptions): Promise<void> {
+    if (this.writeStatus === 'writable') {
+      this.#closed = this.#closeOnce(options)
+    }
+    return this.#closed ?? Promise.resolve()
+  }
+
+  async #closeOnce(options?: AbortOptions): Promise<void> {
     if (this.writeBuffer.byteLength === 0) {
       this.writableNeedsDrain = false
     }
-    await super.close(options)
+    // the base class misses the end of a stream that still has bytes to send, and waits for ever
+    const over = Promise.withResolvers<never>()
+    const onClose = ({ error }: StreamCloseEvent) => {
+      if (!this.#hasEnded) {
+        over.reject(error ?? new ConnectionClosedError('the stream is over: not all was sent'))
+      }
+    }
+    this.addEventListener('close', onClose, { once: true })
+    await Promise.race([super.close(options), over.promise])
   }
 
   /** For the base class. */
   async sendCloseWrite(): Promise<void> {
+    this.#hasEnded = true
     this.#owner.batch.frame(WINDOW_UPDATE, FIN, this.streamId, 0)
   }
 
