@@ -41,7 +41,9 @@ class Victim {
 
   /** Nothing that is settled only by a good remote. */
   #later(promise: Promise<unknown>): void {
-    const settled = promise.catch(() => {}).then(() => this.pending.delete(settled))
+    const settled: Promise<unknown> = promise
+      .catch(() => {})
+      .then(() => this.pending.delete(settled))
     this.pending.add(settled)
   }
 
