@@ -135,15 +135,18 @@ for (const capacityBytes of [64 * KiB, MiB]) {
         for (const stream of streams) write(stream)
         await road.carry(MiB)
         const left = streams.splice(0, 2)
+        let woken = 0
         for (const [i, stream] of streams.entries()) {
           if (i % 2 === 0) stream.abort(new Error('enough'))
           else road.end.receive(frames.credit(stream.streamId, 0, MUX_FLAG.RST))
+          stream.addEventListener('drain', () => woken++)
         }
         const before = left.map(({ streamId }) => road.of(streamId))
         await road.carry(4 * MiB)
         for (const [i, { streamId }] of left.entries()) {
           assert.ok(road.of(streamId) - (before[i] as number) > MiB, 'it was held up')
         }
+        assert.equal(woken, 0, 'one that is over has a turn')
       })
     })
   }
