@@ -20,8 +20,11 @@ import (
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/libp2p/go-libp2p/core/protocol"
+	"github.com/libp2p/go-libp2p/p2p/muxer/yamux"
 	"github.com/libp2p/go-libp2p/p2p/protocol/ping"
+	"github.com/libp2p/go-libp2p/p2p/security/noise"
 	quic "github.com/libp2p/go-libp2p/p2p/transport/quic"
+	"github.com/libp2p/go-libp2p/p2p/transport/tcp"
 )
 
 const (
@@ -219,15 +222,24 @@ func generateKey(kind string) (crypto.PrivKey, error) {
 
 func run() error {
 	kind := flag.String("key", "Ed25519", "type of the identity key")
+	overTCP := flag.Bool("tcp", false, "TCP with noise and yamux, instead of QUIC")
 	flag.Parse()
 	key, err := generateKey(*kind)
 	if err != nil {
 		return err
 	}
+	transport, address := libp2p.Transport(quic.NewTransport), "/ip4/127.0.0.1/udp/0/quic-v1"
+	if *overTCP {
+		transport, address = libp2p.ChainOptions(
+			libp2p.Transport(tcp.NewTCPTransport),
+			libp2p.Security(noise.ID, noise.New),
+			libp2p.Muxer(yamux.ID, yamux.DefaultTransport),
+		), "/ip4/127.0.0.1/tcp/0"
+	}
 	h, err := libp2p.New(
 		libp2p.Identity(key),
-		libp2p.Transport(quic.NewTransport),
-		libp2p.ListenAddrStrings("/ip4/127.0.0.1/udp/0/quic-v1"),
+		transport,
+		libp2p.ListenAddrStrings(address),
 		libp2p.ResourceManager(&network.NullResourceManager{}),
 		libp2p.UserAgent("go-libp2p-peer"),
 	)
