@@ -1,7 +1,7 @@
 // libp2p nodes for the tests.
 import { noise } from '@chainsafe/libp2p-noise'
 import { yamux } from '@chainsafe/libp2p-yamux'
-import type { ComponentLogger } from '@libp2p/interface'
+import type { ComponentLogger, StreamMuxerFactory } from '@libp2p/interface'
 import { tcp } from '@libp2p/tcp'
 import { createLibp2p, type Libp2p } from 'libp2p'
 import type { XtpInit, XtpTransport } from 'xtp'
@@ -25,6 +25,8 @@ export interface NodeOptions {
   listen?: string[]
   init?: XtpInit
   logger?: ComponentLogger
+  /** Default: libp2p's yamux. */
+  muxer?: (init: typeof MANY_STREAMS) => () => StreamMuxerFactory
 }
 
 export const UTP4 = '/ip4/127.0.0.1/udp/0/utp'
@@ -35,13 +37,13 @@ export const loopback = (transport: ByteTransport) => `/ip4/127.0.0.1/udp/0/${tr
 
 /** A node on a byte-stream transport, with limits that let a test open what it wants. */
 export async function createNode(options: NodeOptions = {}): Promise<Libp2p> {
-  const { transport = 'utp', listen = [], init, logger } = options
+  const { transport = 'utp', listen = [], init, logger, muxer = yamux } = options
   return createLibp2p({
     ...(logger && { logger }),
     addresses: { listen },
     transports: [TRANSPORTS[transport]({ ...testInit(transport), ...init }), tcp()],
     connectionEncrypters: [noise()],
-    streamMuxers: [yamux(MANY_STREAMS)],
+    streamMuxers: [muxer(MANY_STREAMS)],
     connectionMonitor: { enabled: false },
     connectionGater: { denyDialMultiaddr: () => false },
     connectionManager: CONNECTION_MANAGER

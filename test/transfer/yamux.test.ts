@@ -1,0 +1,113 @@
+// Real data between libp2p nodes over uTP in real services, muxed by xtp/yamux at one end or both.
+import assert from 'node:assert/strict'
+import { createHash } from 'node:crypto'
+import { after, before, describe, it } from 'node:test'
+import { yamux as stockYamux } from '@chainsafe/libp2p-yamux'
+import type { Connection, Stream } from '@libp2p/interface'
+import type { Libp2p } from 'libp2p'
+import { yamux } from 'xtp/yamux'
+import { drained, Pattern } from '../support/bytes.ts'
+import { counts } from '../support/counts.ts'
+import { createNode, transportOf, UTP4 } from '../support/nodes.ts'
+import { until } from '../support/processes.ts'
+
+const DUPLEX = '/test/duplex/1.0.0'
+const STREAMS = 16
+const STREAM_BYTES = counts.largeTransferBytes / 64
+const CHUNK_BYTES = 65_536
+const MANY = { maxInboundStreams: 1_000, maxOutboundStreams: 1_000 }
+
+const MUXERS = { 'xtp/yamux': yamux, 'stock yamux': stockYamux }
+
+/** Both ways at once; answers the hashes of what was sent and of what came. */
+async function exchange(stream: Stream, seed: number): Promise<{ sent: string; received: string }> {
+  const [sent, received] = [createHash('sha256'), createHash('sha256')]
+  let bytes = 0
+  const all = Promise.withResolvers<void>()
+  stream.addEventListener('message', ({ data }) => {
+    for (const part of data instanceof Uint8Array ? [data] : data) {
+      received.update(part)
+    }
+    bytes += data.byteLength
+    if (bytes === STREAM_BYTES) {
+      all.resolve()
+    }
+  })
+  stream.addEventListener('close', ({ error }) => {
+    all.reject(error ?? new Error(`closed after ${bytes} bytes`))
+  })
+  const pattern = new Pattern(2 * seed)
+  const send = async () => {
+    for (let at = 0; at < STREAM_BYTES; at += CHUNK_BYTES) {
+      const chunk = pattern.at(at, Math.min(CHUNK_BYTES, STREAM_BYTES - at))
+      sent.update(chunk)
+      if (!stream.send(chunk)) {
+        await drained(stream)
+      }
+    }
+  }
+  await Promise.all([send(), all.promise])
+  await stream.close()
+  assert.equal(bytes, STREAM_BYTES)
+  return { sent: sent.digest('hex'), received: received.digest('hex') }
+}
+
+for (const [ours, theirs] of [
+  ['xtp/yamux', 'stock yamux'],
+  ['stock yamux', 'xtp/yamux'],
+  ['xtp/yamux', 'xtp/yamux']
+] as const) {
+  describe(`a dialer with ${ours} and a listener with ${theirs}, over xtp-utp`, () => {
+    let listener: Libp2p
+    let dialer: Libp2p
+
+    before(async () => {
+      listener = await createNode({ listen: [UTP4], muxer: MUXERS[theirs] })
+      dialer = await createNode({ muxer: MUXERS[ours] })
+    })
+
+    after(async () => {
+      const services = [dialer, listener].map(node => transportOf(node).status())
+      await dialer.stop()
+      await listener.stop()
+      for (const { crashes, lastError } of services) {
+        assert.equal(crashes, 0, lastError?.message)
+      }
+    })
+
+    for (const opener of ['dialer', 'listener'] as const) {
+      it(`carry ${STREAM_BYTES} bytes each way on ${STREAMS} streams at once, opened by the ${opener}`, async () => {
+        const dialled = await dialer.dial(listener.getMultiaddrs(), { force: true })
+        await until('the inbound connection', () => listener.getConnections().length === 1)
+        const [accepted] = listener.getConnections() as [Connection]
+        const acceptor = opener === 'dialer' ? listener : dialer
+        const answers: Promise<{ sent: string; received: string }>[] = []
+        await acceptor.handle(
+          DUPLEX,
+          stream => {
+            answers.push(exchange(stream, 100 + answers.length))
+          },
+          { ...MANY, force: true }
+        )
+        const connection = opener === 'dialer' ? dialled : accepted
+        const asked = await Promise.all(
+          Array.from({ length: STREAMS }, async (_, i) =>
+            exchange(await connection.newStream(DUPLEX, MANY), i)
+          )
+        )
+        assert.equal(answers.length, STREAMS)
+        // each got what another sent, and all of it
+        const answered = await Promise.all(answers)
+        const pairs = (list: string[][]) => list.map(pair => pair.join()).sort()
+        assert.deepEqual(
+          pairs(asked.map(({ sent, received }) => [sent, received])),
+          pairs(answered.map(({ sent, received }) => [received, sent]))
+        )
+        assert.equal(new Set(asked.map(({ sent }) => sent)).size, STREAMS)
+        await until('no stream left', () => connection.streams.length === 0)
+        await dialled.close()
+        await until('no connection left', () => listener.getConnections().length === 0)
+      })
+    }
+  })
+}
