@@ -142,6 +142,16 @@ describe('yamux: what is skipped', () => {
     assert.deepEqual(await end.sent(), ['WINDOW_UPDATE SYN #1 0'])
   })
 
+  it('the payload of a reset, also where what came before is still unread', async () => {
+    const end = new MuxerEnd('client')
+    const stream = await end.muxer.createStream()
+    const heard = record(stream)
+    stream.pause()
+    end.receive(frames.data(1, 5), frames.data(1, 100, RST | FIN), frames.data(1, 100))
+    stream.resume()
+    assert.deepEqual(heard.log, ['close StreamResetError', 'message 5', 'end'])
+  })
+
   it('flags that do not exist, a second FIN, and ACK for what is open', async () => {
     const end = new MuxerEnd('client')
     const stream = await end.muxer.createStream()
