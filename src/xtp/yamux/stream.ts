@@ -193,7 +193,10 @@ export class YamuxStream extends AbstractStream {
   deliver(bytes: Uint8Array): void {
     this.#received += bytes.byteLength
     renewIfEmpty(this, 'readBuffer')
-    this.onData(bytes)
+    const isKept = this.readStatus === 'paused' || this.listenerCount('message') === 0
+    // a few bytes that wait for their reader would keep all that came with them
+    const isSmall = bytes.byteLength < bytes.buffer.byteLength / 2
+    this.onData(isKept && isSmall ? new Uint8Array(bytes) : bytes)
     // what nobody wants any more is granted as well: the remote's end is behind it
     this.#grant()
   }
