@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { decodeMuxHeader, MUX_FLAG, MUX_HEADER_BYTES, MUX_TYPE } from '../ctl/mux/frame.ts'
+import { concat } from '../ctl/testing/bytes.ts'
 import { frame, frames } from '../ctl/testing/mux-end.ts'
 import { yamux } from './index.ts'
 import type { YamuxInit } from './muxer.ts'
@@ -238,6 +239,29 @@ describe('yamux: windows', () => {
     streams.push(...Array.from({ length: 20 }, (_, i) => sender.open(102 + 2 * i)))
     for (const stream of streams) reads(stream)
     assert.equal(await grow(), MOST_GROWTH)
+  })
+
+  it('hold what waits for its reader, and nothing that came with it', async () => {
+    const end = new MuxerEnd('client')
+    const [paused, unheard, reading] = [end.accept(2), end.accept(4), end.accept(6)]
+    const parts: Uint8Array[] = []
+    const keep = (stream: YamuxStream) =>
+      stream.addEventListener('message', ({ data }) => {
+        parts.push(...(data instanceof Uint8Array ? [data] : data))
+      })
+    paused.pause()
+    keep(paused)
+    keep(reading)
+    const chunk = concat([frames.data(2, 9), frames.data(4, 9), frames.data(6, 50_000)])
+    end.receive(chunk)
+    assert.equal(parts[0]?.buffer, chunk.buffer, 'what is read at once is not copied')
+    paused.resume()
+    keep(unheard)
+    await turn()
+    assert.deepEqual(
+      parts.slice(1).map(part => part.buffer.byteLength),
+      [9, 9]
+    )
   })
 
   it('hold a thousand paused streams to what they were granted', async () => {
