@@ -274,7 +274,8 @@ describe('yamux: GO_AWAY of the remote', () => {
     const end = new MuxerEnd('client')
     const own = await end.muxer.createStream()
     const heard = [record(own), record(end.accept(2))]
-    end.receive(frames.data(2, 7), frames.goAway(0), frames.data(2, 7))
+    end.receive(frames.data(2, 7), frames.goAway(0), frames.data(2, 7), frame(9, 0, 0, 0))
+    assert.equal(end.connection.aborted, undefined, 'nothing behind it counts')
     assert.deepEqual(heard[0]?.log, ['end', 'close'])
     assert.deepEqual(heard[1]?.log, ['message 7', 'end', 'close'])
     assert.equal(end.muxer.status, 'closed')
