@@ -1,6 +1,7 @@
 // One stream of a yamux connection: windows both ways, half-close, reset, and its turns at the connection.
 import type { AbortOptions, StreamCloseEvent } from '@libp2p/interface'
 import { AbstractStream, type AbstractStreamInit, type SendResult } from '@libp2p/utils'
+import { raceSignal } from 'race-signal'
 import type { Uint8ArrayList } from 'uint8arraylist'
 import { renewIfEmpty } from '../client/young-buffers.ts'
 import {
@@ -54,7 +55,7 @@ export class YamuxStream extends AbstractStream {
   /** A write fell short for want of credit. */
   #needsCredit = false
   #turnLeft = TURN_ALONE_BYTES
-  #closed?: Promise<void>
+  #closing = Promise.resolve()
   /** FIN is sent. */
   #hasEnded = false
   /** What the remote may still send; and that, were everything read. */
@@ -116,12 +117,15 @@ export class YamuxStream extends AbstractStream {
     return { sentBytes, canSendMore }
   }
 
-  /** Settles when the end is sent, whoever asks; rejects where the stream is over before. */
-  override close(options?: AbortOptions): Promise<void> {
+  /** Settles when the end is sent; rejects where the stream is over before. Who comes second only waits for the first. */
+  override async close(options?: AbortOptions): Promise<void> {
     if (this.writeStatus === 'writable') {
-      this.#closed = this.#closeOnce(options)
+      const closed = this.#closeOnce(options)
+      this.#closing = closed.catch(() => {})
+      await closed
+    } else {
+      await raceSignal(this.#closing, options?.signal)
     }
-    return this.#closed ?? Promise.resolve()
   }
 
   async #closeOnce(options?: AbortOptions): Promise<void> {
