@@ -91,7 +91,7 @@ describe('layers', () => {
     i =>
       inside(i.from, 'yamux') &&
       /^xtp/.test(i.target) &&
-      !/^xtp\/((yamux|ctl)\/|client\/young-buffers\.ts$)/.test(i.target)
+      !/^xtp\/((yamux|ctl)\/|client\/(young-buffers|kept-bytes)\.ts$)/.test(i.target)
   )
   none('nobody imports the command line', i => inside(i.target, 'cli') && !inside(i.from, 'cli'))
   none(

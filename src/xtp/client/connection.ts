@@ -19,6 +19,7 @@ import {
   UnsupportedError
 } from '../ctl/index.ts'
 import { Backlog } from './backlog.ts'
+import { KeptBytes } from './kept-bytes.ts'
 import { renewIfEmpty } from './young-buffers.ts'
 
 /** A peer that does not end its side after our FIN is not waited for any longer than this. */
@@ -79,6 +80,7 @@ export class XtpConnection extends AbstractMultiaddrConnection {
   #finReceived = false
   #finPassed = false
   #overInOrder = false
+  readonly #kept = new KeptBytes(this)
 
   constructor(init: XtpConnectionInit) {
     super(init)
@@ -91,7 +93,8 @@ export class XtpConnection extends AbstractMultiaddrConnection {
         this.#received += bytes.byteLength
         if (!this.#discarding) {
           renewIfEmpty(this, 'readBuffer')
-          this.onData(bytes)
+          this.onData(this.#kept.detach(bytes))
+          this.#kept.onPut(bytes)
         }
         // bytes that nobody wants any more are credited too: the remote's FIN is behind them
         this.#returnCredit()

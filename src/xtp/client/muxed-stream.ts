@@ -9,6 +9,7 @@ import {
   type MuxStream,
   type MuxStreamHandler
 } from '../ctl/index.ts'
+import { KeptBytes } from './kept-bytes.ts'
 import { renewIfEmpty } from './young-buffers.ts'
 
 /** A stream that both sides have ended, and whose last bytes nobody reads, is over after this. */
@@ -61,6 +62,7 @@ export class MuxedStream extends AbstractStream {
   #negotiationFailed = false
   #isOver = false
   #cancelUnread?: () => void
+  readonly #kept = new KeptBytes(this)
 
   constructor(init: MuxedStreamInit) {
     super({ ...init, id: '' })
@@ -69,7 +71,8 @@ export class MuxedStream extends AbstractStream {
       onData: bytes => {
         this.#received += bytes.byteLength
         renewIfEmpty(this, 'readBuffer')
-        this.onData(bytes)
+        this.onData(this.#kept.detach(bytes))
+        this.#kept.onPut(bytes)
         // bytes that nobody wants any more are credited too: others of the connection need the window
         this.#returnCredit()
       },

@@ -49,7 +49,7 @@ class Yamux implements StreamMuxerFactory<YamuxMuxer> {
  * Streams that have more to send than the connection takes are served in turn, 64 KiB each; one that has sent nothing since
  * goes first. A stream's receive window is 256 KiB and grows where it holds its sender up, to `maxReadBufferLength` (of
  * `streamOptions`, default 4 MiB) at most, all those of a connection together by 64 MiB: so a reader may pause for as long as it
- * likes.
+ * likes, where `maxReadBufferLength` is no less than the 256 KiB with which yamux begins.
  *
  * @throws InvalidArgumentError that names the option
  */

@@ -3,6 +3,7 @@ import type { AbortOptions, StreamCloseEvent } from '@libp2p/interface'
 import { AbstractStream, type AbstractStreamInit, type SendResult } from '@libp2p/utils'
 import { raceSignal } from 'race-signal'
 import type { Uint8ArrayList } from 'uint8arraylist'
+import { KeptBytes } from '../client/kept-bytes.ts'
 import { renewIfEmpty } from '../client/young-buffers.ts'
 import {
   ConnectionClosedError,
@@ -64,6 +65,7 @@ export class YamuxStream extends AbstractStream {
   #received = 0
   #granted = 0
   #grantedAt = performance.now()
+  readonly #kept = new KeptBytes(this)
 
   constructor(init: YamuxStreamInit) {
     super({ ...init, id: String(init.streamId), maxMessageSize: TURN_ALONE_BYTES })
@@ -197,10 +199,8 @@ export class YamuxStream extends AbstractStream {
   deliver(bytes: Uint8Array): void {
     this.#received += bytes.byteLength
     renewIfEmpty(this, 'readBuffer')
-    const isKept = this.readStatus === 'paused' || this.listenerCount('message') === 0
-    // a few bytes that wait for their reader would keep all that came with them
-    const isSmall = bytes.byteLength < bytes.buffer.byteLength / 2
-    this.onData(isKept && isSmall ? new Uint8Array(bytes) : bytes)
+    this.onData(this.#kept.detach(bytes))
+    this.#kept.onPut(bytes)
     // what nobody wants any more is granted as well: the remote's end is behind it
     this.#grant()
   }
