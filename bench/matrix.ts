@@ -24,18 +24,8 @@ export interface Plan {
 }
 
 /** Those that goals compare. */
-const COMPARED = [
-  'quic',
-  'tcp-noise',
-  'quic-1452',
-  'utp',
-  'quinn',
-  'quic-inside',
-  'utp-inside',
-  'utp-raw',
-  'utp-native-raw',
-  'udt-raw'
-]
+const COMPARED = ['quic', 'tcp-noise', 'quic-1452', 'utp', 'quinn', 'quic-inside', 'utp-inside']
+const RAW = ['utp-raw', 'utp-native-raw', 'udt-raw']
 const kindsAt = (...levels: Level[]) => levels.flatMap(level => [`quic@${level}`, `utp@${level}`])
 const LEVEL_KINDS = kindsAt(...LEVELS)
 /** Transport and muxer in the other two combinations. */
@@ -61,11 +51,11 @@ const FULL: Plan = {
   },
   entries: [
     ...entries('core', 3, COMPARED),
-    // goals compare these two
-    ...entries('core', 2, kindsAt('L0', 'L3')),
-    ...entries('core', 2, OTHER_MUXERS),
-    ...entries('core', 1, [...kindsAt('L2'), ...OTHER_KINDS]),
-    ...entries('starts', 3, [...LEVEL_KINDS, 'tcp-noise', 'quinn', 'quic-inside']),
+    // goals compare these, too, by ratios that have room
+    ...entries('core', 2, [...kindsAt('L0', 'L3'), ...RAW]),
+    ...entries('core', 1, [...kindsAt('L2'), ...OTHER_MUXERS, ...OTHER_KINDS]),
+    ...entries('starts', 3, [...kindsAt('L0', 'L3'), 'tcp-noise', 'quinn', 'quic-inside']),
+    ...entries('starts', 1, kindsAt('L2')),
     ...entries('sizes', 1, ['quic', 'utp', 'tcp-noise', 'quinn']),
     ...entries('streams', 2, ['quic-1024-streams']),
     ...entries('streams', 1, ['quic', 'tcp-noise', 'utp', ...OTHER_MUXERS]),
