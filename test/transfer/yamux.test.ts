@@ -1,10 +1,12 @@
 // Real data between libp2p nodes over uTP in real services, muxed by xtp/yamux at one end or both.
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
+import { once } from 'node:events'
 import { after, before, describe, it } from 'node:test'
 import { yamux as stockYamux } from '@chainsafe/libp2p-yamux'
-import type { Connection, Stream } from '@libp2p/interface'
+import type { Connection, Stream, StreamCloseEvent } from '@libp2p/interface'
 import type { Libp2p } from 'libp2p'
+import { isXtpError } from 'xtp'
 import { yamux } from 'xtp/yamux'
 import { drained, Pattern } from '../support/bytes.ts'
 import { counts } from '../support/counts.ts'
@@ -111,3 +113,37 @@ for (const [ours, theirs] of [
     }
   })
 }
+
+describe('a stream of xtp/yamux', () => {
+  it('ends with the error that its connection ends with, when a service is killed', async () => {
+    const listener = await createNode({ listen: [UTP4], muxer: yamux })
+    const dialer = await createNode({ muxer: yamux })
+    const closed = async (stream: Stream): Promise<Error | undefined> => {
+      const [{ error }] = (await once(stream as unknown as EventTarget, 'close')) as [
+        StreamCloseEvent
+      ]
+      return error
+    }
+    try {
+      const inbound = Promise.withResolvers<Error | undefined>()
+      const arrived = Promise.withResolvers<void>()
+      await listener.handle(DUPLEX, stream => {
+        closed(stream).then(inbound.resolve)
+        stream.addEventListener('message', () => arrived.resolve())
+      })
+      const stream = await dialer.dialProtocol(listener.getMultiaddrs(), DUPLEX)
+      const outbound = closed(stream)
+      stream.send(new Uint8Array(CHUNK_BYTES))
+      await arrived.promise
+      process.kill(transportOf(listener).status().pid as number, 'SIGKILL')
+      const here = await inbound.promise
+      assert.ok(isXtpError(here, 'ERR_XTP_SERVICE_LOST'), String(here))
+      // the service that follows does not know the connection
+      const there = await outbound
+      assert.ok(isXtpError(there, 'ERR_XTP_CONNECTION_RESET'), String(there))
+    } finally {
+      await dialer.stop()
+      await listener.stop()
+    }
+  })
+})

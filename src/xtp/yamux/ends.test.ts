@@ -1,7 +1,7 @@
 // How connections end, and what is left of them: nothing.
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { isXtpError } from '../ctl/index.ts'
+import { isXtpError, ServiceLostError } from '../ctl/index.ts'
 import { MUX_FLAG } from '../ctl/mux/frame.ts'
 import { frames } from '../ctl/testing/mux-end.ts'
 import { yamux } from './index.ts'
@@ -172,6 +172,24 @@ describe('yamux: abort and the end of the connection', () => {
     ])
     end.receive(frames.data(2, 5), frames.ping(SYN, 1))
     assert.deepEqual(await end.sent(), [])
+  })
+
+  it('the error of a connection ends streams, but those that have everything', async () => {
+    const end = new MuxerEnd('server')
+    const [cut, whole] = [end.accept(1), end.accept(3)]
+    const [heard, wholeHeard] = [record(cut), record(whole)]
+    whole.pause()
+    end.receive(frames.data(1, Uint8Array.of(1)), frames.data(3, Uint8Array.of(1, 2, 3), FIN))
+    const reason = new ServiceLostError()
+    const errors: unknown[] = []
+    cut.addEventListener('close', ({ error }) => errors.push(error))
+    end.connection.abort(reason)
+    assert.deepEqual(errors, [reason])
+    assert.equal(heard.log.at(-1), 'close ServiceLostError')
+    assert.equal(wholeHeard.log.at(-1), 'close')
+    whole.resume()
+    assert.deepEqual(wholeHeard.parts, [Uint8Array.of(1, 2, 3)])
+    assert.equal(end.muxer.streams.length, 0)
   })
 
   it('the end of the connection ends streams, and what was read of it can still be read', async () => {

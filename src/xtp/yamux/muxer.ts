@@ -50,6 +50,7 @@ export class YamuxMuxer extends AbstractStreamMuxer<YamuxStream> {
   readonly #queue: SinkQueue<YamuxStream>
   readonly #owner: StreamOwner
   readonly #roundTrip: RoundTrip
+  #connectionIsOver = false
   #nextId: number
   #growthLeft = MAX_GROWTH_BYTES
   /** Of answers since the connection last had room. */
@@ -94,6 +95,10 @@ export class YamuxMuxer extends AbstractStreamMuxer<YamuxStream> {
     connection.addEventListener('drain', () => {
       this.#unreadReplyBytes = 0
       this.#queue.wakeSafely()
+    })
+    connection.addEventListener('close', ({ error }) => {
+      this.#connectionIsOver = true
+      this.onTransportClosed(error)
     })
   }
 
@@ -157,6 +162,10 @@ export class YamuxMuxer extends AbstractStreamMuxer<YamuxStream> {
   }
 
   override onTransportClosed(error?: Error): void {
+    // the base class tells that the connection is over, and not why: the listener here follows, and does
+    if (this.maConn.status !== 'open' && !this.#connectionIsOver) {
+      return
+    }
     super.onTransportClosed(error)
     this.#stop()
   }

@@ -159,6 +159,12 @@ export class YamuxStream extends AbstractStream {
     this.#owner.batch.frame(WINDOW_UPDATE, RST, this.streamId, 0)
   }
 
+  /** The connection is over. To a stream that has got everything, and has nothing left to send, it does not matter how. */
+  override onTransportClosed(error?: Error): void {
+    const isComplete = this.remoteWriteStatus === 'closed' && this.writeBuffer.byteLength === 0
+    super.onTransportClosed(isComplete ? undefined : error)
+  }
+
   /** Pausing works by credit: what is not read is not granted again. */
   sendPause(): void {}
 
