@@ -59,17 +59,17 @@ const quicInside = () => new InProcessRunner({ ...QUIC, loadBinding: dir => load
 export const contestants: Record<string, Contestant> = {
   quic: { ...libp2p('xtp-quic', () => stacks.quic()), maxStreams: MAX_STREAMS },
   'quic-1452': libp2p('xtp-quic, 1452-byte payload', () => stacks.quic(payload)),
-  utp: libp2p('xtp-utp + noise + xtp’s yamux', () => stacks.utp()),
-  'utp-libp2p-yamux': libp2p('xtp-utp + noise + yamux', () => stacks.utp({}, 'libp2p-yamux')),
-  udt: libp2p('xtp-udt + noise + xtp’s yamux', stacks.udt),
+  utp: libp2p('xtp-utp + xtp’s noise and yamux', () => stacks.utp()),
+  'utp-libp2p': libp2p('xtp-utp + noise + yamux', () => stacks.utp({}, 'libp2p')),
+  udt: libp2p('xtp-udt + xtp’s noise and yamux', stacks.udt),
   'tcp-noise': libp2p('@libp2p/tcp + noise + yamux', () => stacks.tcpNoise()),
-  'tcp-xtp-yamux': libp2p('@libp2p/tcp + noise + xtp’s yamux', () => stacks.tcpNoise('xtp-yamux')),
+  'tcp-xtp': libp2p('@libp2p/tcp + xtp’s noise and yamux', () => stacks.tcpNoise('xtp')),
   quinn: libp2p('@chainsafe/libp2p-quic, in the process', stacks.quinn),
   'quic-1024-streams': libp2p('xtp-quic, 1,024 streams allowed', () => stacks.quic(manyStreams)),
   'quic-inside': libp2p('xtp-quic, in the application’s process', () =>
     stacks.quic({ ...inside, runner: quicInside() })
   ),
-  'utp-inside': libp2p('xtp-utp + noise + xtp’s yamux, in the application’s process', () =>
+  'utp-inside': libp2p('xtp-utp + xtp’s noise and yamux, in the application’s process', () =>
     stacks.utp({ ...inside, runner: utpInside() })
   ),
   'utp-raw': xtpUtpRaw,
@@ -83,7 +83,7 @@ export const contestants: Record<string, Contestant> = {
       ],
       [
         `utp@${level}`,
-        libp2p(`xtp-utp + noise + xtp’s yamux at ${level}`, () =>
+        libp2p(`xtp-utp + xtp’s noise and yamux at ${level}`, () =>
           isAt(level, stacks.utp(sandbox(level)))
         )
       ]

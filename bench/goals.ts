@@ -81,8 +81,8 @@ const RULES: Rule[] = [
   rule('quic : tcp, connections/s', QUIC_TCP, 'connectionsPerSecond', { atLeast: 1 }),
   rule('utp : tcp, up', ['utp', 'tcp-noise'], 'upMBps', { atLeast: 0.9 }),
   rule('utp : tcp, down', ['utp', 'tcp-noise'], 'downMBps', { atLeast: 0.9 }),
-  rule('utp : tcp, both with xtp’s yamux', ['utp', 'tcp-xtp-yamux'], 'MBps', { atLeast: 0.9 }),
-  rule('utp : tcp, both with libp2p’s yamux', ['utp-libp2p-yamux', 'tcp-noise'], 'MBps', {
+  rule('utp : tcp, both with xtp’s noise and yamux', ['utp', 'tcp-xtp'], 'MBps', { atLeast: 0.9 }),
+  rule('utp : tcp, both with libp2p’s noise and yamux', ['utp-libp2p', 'tcp-noise'], 'MBps', {
     atLeast: 0.9
   }),
   rule('raw uTP : utp-native, up', ['utp-raw', 'utp-native-raw'], 'upMBps', { atLeast: 3 }),
@@ -107,15 +107,15 @@ const RULES: Rule[] = [
   ...(['streams', 'connections'] as const).flatMap(what => [
     many(what === 'streams' ? 'quic-1024-streams' : 'quic', 'quic', what, 1000, { atLeast: 0.8 }),
     many('utp', 'utp', what, 1000, { atLeast: 0.8 }),
-    many('utp-libp2p-yamux', 'utp with libp2p’s yamux', what, 1000, {}),
-    many('tcp-noise', 'tcp with libp2p’s yamux', what, 1000, {}),
-    many('tcp-xtp-yamux', 'tcp with xtp’s yamux', what, 1000, {})
+    many('utp-libp2p', 'utp with libp2p’s', what, 1000, {}),
+    many('tcp-noise', 'tcp with libp2p’s', what, 1000, {}),
+    many('tcp-xtp', 'tcp with xtp’s', what, 1000, {})
   ]),
   slowest('quic', 'quic', { atLeast: 0.5 }),
   slowest('utp', 'utp', { atLeast: 0.5 }),
-  slowest('utp-libp2p-yamux', 'utp with libp2p’s yamux', {}),
-  slowest('tcp-noise', 'tcp with libp2p’s yamux', {}),
-  slowest('tcp-xtp-yamux', 'tcp with xtp’s yamux', {})
+  slowest('utp-libp2p', 'utp with libp2p’s', {}),
+  slowest('tcp-noise', 'tcp with libp2p’s', {}),
+  slowest('tcp-xtp', 'tcp with xtp’s', {})
 ]
 
 /** Those of which both sides were measured. */

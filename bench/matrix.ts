@@ -28,8 +28,8 @@ const COMPARED = ['quic', 'tcp-noise', 'quic-1452', 'utp', 'quinn', 'quic-inside
 const RAW = ['utp-raw', 'utp-native-raw', 'udt-raw']
 const kindsAt = (...levels: Level[]) => levels.flatMap(level => [`quic@${level}`, `utp@${level}`])
 const LEVEL_KINDS = kindsAt(...LEVELS)
-/** Transport and muxer in the other two combinations. */
-const OTHER_MUXERS = ['utp-libp2p-yamux', 'tcp-xtp-yamux']
+/** Transports with libp2p's encrypter and muxer, and with XTP's, in the other two combinations. */
+const OTHER_UPGRADES = ['utp-libp2p', 'tcp-xtp']
 const OTHER_KINDS = ['udt', 'tcp-tls', 'tcp-plaintext', 'ws-noise', 'tcp-raw']
 
 const entries = (workload: string, rounds: number, kinds: string[]): Entry[] =>
@@ -53,12 +53,12 @@ const FULL: Plan = {
     ...entries('core', 3, COMPARED),
     // goals compare these, too, by ratios that have room
     ...entries('core', 2, [...kindsAt('L0', 'L3'), ...RAW]),
-    ...entries('core', 1, [...kindsAt('L2'), ...OTHER_MUXERS, ...OTHER_KINDS]),
+    ...entries('core', 1, [...kindsAt('L2'), ...OTHER_UPGRADES, ...OTHER_KINDS]),
     ...entries('starts', 3, [...kindsAt('L0', 'L3'), 'tcp-noise', 'quinn', 'quic-inside']),
     ...entries('starts', 1, kindsAt('L2')),
     ...entries('sizes', 1, ['quic', 'utp', 'tcp-noise', 'quinn']),
     ...entries('streams', 2, ['quic-1024-streams']),
-    ...entries('streams', 1, ['quic', 'tcp-noise', 'utp', ...OTHER_MUXERS]),
+    ...entries('streams', 1, ['quic', 'tcp-noise', 'utp', ...OTHER_UPGRADES]),
     ...entries('connections', 1, ['quic', 'tcp-noise', 'utp'])
   ],
   nativeRounds: 3,

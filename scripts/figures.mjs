@@ -13,10 +13,10 @@ const KINDS = [
   'quic',
   'quic-1452',
   'utp',
-  'utp-libp2p-yamux',
+  'utp-libp2p',
   'udt',
   'tcp-noise',
-  'tcp-xtp-yamux',
+  'tcp-xtp',
   'tcp-tls',
   'tcp-plaintext',
   'ws-noise',
@@ -40,14 +40,7 @@ const METRICS = [
 ]
 
 /** Of those with many streams, or connections: who uses the processor. */
-const MANY_KINDS = [
-  'quic',
-  'quic-1024-streams',
-  'utp',
-  'utp-libp2p-yamux',
-  'tcp-noise',
-  'tcp-xtp-yamux'
-]
+const MANY_KINDS = ['quic', 'quic-1024-streams', 'utp', 'utp-libp2p', 'tcp-noise', 'tcp-xtp']
 const MANY = ['streams1', 'streams1000', 'connections1', 'connections1000']
 
 const absolute = name => path.join(root, name)

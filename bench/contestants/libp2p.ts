@@ -1,5 +1,5 @@
 // libp2p nodes that differ by their transport, encrypter and muxer only.
-import { noise } from '@chainsafe/libp2p-noise'
+import { noise as libp2pNoise } from '@chainsafe/libp2p-noise'
 import { quic as quinn } from '@chainsafe/libp2p-quic'
 import { yamux as libp2pYamux } from '@chainsafe/libp2p-yamux'
 import type { MessageStream } from '@libp2p/interface'
@@ -12,7 +12,7 @@ import { createLibp2p, type Libp2p, type Libp2pOptions } from 'libp2p'
 import type { XtpInit } from 'xtp'
 import { quic } from 'xtp-quic'
 import { udt } from 'xtp-udt'
-import { utp, yamux } from 'xtp-utp'
+import { noise, utp, yamux } from 'xtp-utp'
 import type { Contestant, Duplex } from './types.ts'
 
 const PROTOCOL = '/xtp-bench/1.0.0'
@@ -45,48 +45,50 @@ export interface Stack {
 }
 
 const manyStreams = { maxInboundStreams: MANY, maxOutboundStreams: MANY }
-/** What libp2p's users have, and what README tells those of XTP to take. */
-const MUXERS = { 'libp2p-yamux': libp2pYamux, 'xtp-yamux': yamux }
-export type MuxerName = keyof typeof MUXERS
+/** Encrypter and muxer that libp2p's users have, and those that README tells XTP's to take. */
+const UPGRADES = {
+  libp2p: () => ({
+    connectionEncrypters: [libp2pNoise()],
+    streamMuxers: [libp2pYamux(manyStreams)]
+  }),
+  xtp: () => ({ connectionEncrypters: [noise()], streamMuxers: [yamux(manyStreams)] })
+}
+export type Upgrade = keyof typeof UPGRADES
 
-const overNoise = (muxer: MuxerName) => ({
-  connectionEncrypters: [noise()],
-  streamMuxers: [MUXERS[muxer](manyStreams)]
-})
 /** Where servers listen. */
 const HOST = process.env.XTP_BENCH_HOST ?? '127.0.0.1'
 const TCP = `/ip4/${HOST}/tcp/0`
 const QUIC = `/ip4/${HOST}/udp/0/quic-v1`
 
 export const stacks = {
-  utp: (init: XtpInit = {}, muxer: MuxerName = 'xtp-yamux'): Stack => ({
+  utp: (init: XtpInit = {}, upgrade: Upgrade = 'xtp'): Stack => ({
     listen: `/ip4/${HOST}/udp/0/utp`,
-    options: { transports: [utp(init)], ...overNoise(muxer) }
+    options: { transports: [utp(init)], ...UPGRADES[upgrade]() }
   }),
   udt: (): Stack => ({
     listen: `/ip4/${HOST}/udp/0/udt`,
-    options: { transports: [udt()], ...overNoise('xtp-yamux') }
+    options: { transports: [udt()], ...UPGRADES.xtp() }
   }),
   quic: (init: XtpInit = {}): Stack => ({ listen: QUIC, options: { transports: [quic(init)] } }),
-  tcpNoise: (muxer: MuxerName = 'libp2p-yamux'): Stack => ({
+  tcpNoise: (upgrade: Upgrade = 'libp2p'): Stack => ({
     listen: TCP,
-    options: { transports: [tcp()], ...overNoise(muxer) }
+    options: { transports: [tcp()], ...UPGRADES[upgrade]() }
   }),
   tcpTls: (): Stack => ({
     listen: TCP,
-    options: { transports: [tcp()], ...overNoise('libp2p-yamux'), connectionEncrypters: [tls()] }
+    options: { transports: [tcp()], ...UPGRADES.libp2p(), connectionEncrypters: [tls()] }
   }),
   tcpPlaintext: (): Stack => ({
     listen: TCP,
     options: {
       transports: [tcp()],
-      ...overNoise('libp2p-yamux'),
+      ...UPGRADES.libp2p(),
       connectionEncrypters: [plaintext()]
     }
   }),
   webSockets: (): Stack => ({
     listen: `${TCP}/ws`,
-    options: { transports: [webSockets()], ...overNoise('libp2p-yamux') }
+    options: { transports: [webSockets()], ...UPGRADES.libp2p() }
   }),
   quinn: (): Stack => ({ listen: QUIC, options: { transports: [quinn()] } })
 }

@@ -1,11 +1,10 @@
 // The libp2p node of both demo processes: the only line that differs from TCP is the transport. QUIC needs
 // neither the encrypter nor the muxer.
-import { noise } from '@chainsafe/libp2p-noise'
 import { tcp } from '@libp2p/tcp'
 import { createLibp2p } from 'libp2p'
 import { quic } from 'xtp-quic'
 import { udt } from 'xtp-udt'
-import { utp, yamux } from 'xtp-utp'
+import { noise, utp, yamux } from 'xtp-utp'
 
 /** What can be shown; TCP is for comparison. */
 export type TransportName = 'utp' | 'quic' | 'udt'

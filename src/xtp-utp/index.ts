@@ -8,9 +8,8 @@
  * @example
  *
  * ```TypeScript
- * import { noise } from '@chainsafe/libp2p-noise'
  * import { createLibp2p } from 'libp2p'
- * import { utp, yamux } from 'xtp-utp'
+ * import { noise, utp, yamux } from 'xtp-utp'
  *
  * const node = await createLibp2p({
  *   addresses: { listen: ['/ip4/0.0.0.0/udp/4001/utp'] },
@@ -30,6 +29,7 @@ import {
 } from 'xtp'
 import { PROTOCOL } from './protocol.ts'
 
+export { type NoiseInit, noise } from 'xtp/noise'
 export { type YamuxInit, yamux } from 'xtp/yamux'
 
 /** Options of `utp()`. `settings` are those of the addon; all others are of the client. */

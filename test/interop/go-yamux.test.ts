@@ -1,12 +1,12 @@
-// xtp/yamux against go-yamux: js-libp2p and go-libp2p over TCP and noise, whoever dials and whoever opens the streams.
+// xtp/noise and xtp/yamux against go-libp2p's, over TCP, whoever dials and whoever opens the streams.
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import fs from 'node:fs'
 import path from 'node:path'
 import { after, before, describe, it } from 'node:test'
-import { noise } from '@chainsafe/libp2p-noise'
 import type { Connection, Stream, StreamCloseEvent } from '@libp2p/interface'
 import { tcp } from '@libp2p/tcp'
+import { noise } from 'xtp/noise'
 import { yamux } from 'xtp/yamux'
 import { Pattern, receiveAll, receivePattern, sendPattern } from '../support/bytes.ts'
 import { counts } from '../support/counts.ts'

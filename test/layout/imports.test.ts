@@ -29,6 +29,7 @@ const OWN: Record<string, string> = {
   xtp: 'xtp/index.ts',
   'xtp/ctl': 'xtp/ctl/index.ts',
   'xtp/service': 'xtp/service/index.ts',
+  'xtp/noise': 'xtp/noise/index.ts',
   'xtp/yamux': 'xtp/yamux/index.ts'
 }
 
@@ -87,11 +88,15 @@ describe('layers', () => {
     i => inside(i.from, 'runner') && (inside(i.target, 'client') || inside(i.target, 'service'))
   )
   none(
-    'the muxer imports ctl, and nothing of client that knows of services',
+    'muxer and encrypter import ctl, and nothing of client that knows of services, nor each other',
     i =>
-      inside(i.from, 'yamux') &&
-      /^xtp/.test(i.target) &&
-      !/^xtp\/((yamux|ctl)\/|client\/(young-buffers|kept-bytes)\.ts$)/.test(i.target)
+      ['yamux', 'noise'].some(
+        folder =>
+          inside(i.from, folder) &&
+          /^xtp/.test(i.target) &&
+          !inside(i.target, folder) &&
+          !/^xtp\/(ctl\/|client\/(young-buffers|kept-bytes)\.ts$)/.test(i.target)
+      )
   )
   none('nobody imports the command line', i => inside(i.target, 'cli') && !inside(i.from, 'cli'))
   none(
@@ -99,10 +104,12 @@ describe('layers', () => {
     i => inside(i.from, 'cli') && (inside(i.target, 'service') || /^xtp-/.test(i.target))
   )
   none(
-    'only runner, service and the command line use node: modules',
+    'only runner, service and the command line use node: modules, and the cipher of noise node:crypto',
     i =>
       i.target.startsWith('node:') &&
-      (inside(i.from, 'client') || inside(i.from, 'yamux') || i.from === 'xtp/index.ts')
+      (['client', 'yamux', 'noise'].some(folder => inside(i.from, folder)) ||
+        i.from === 'xtp/index.ts') &&
+      `${i.from} ${i.target}` !== 'xtp/noise/aead.ts node:crypto'
   )
   none(
     'no parent-side file of a transport imports its addon or its program',

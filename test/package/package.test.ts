@@ -15,11 +15,10 @@ const TRANSPORTS = [
 const PACKAGES = ['xtp', ...TRANSPORTS.map(({ name }) => name)]
 
 const PROGRAM = `
-import { noise } from '@chainsafe/libp2p-noise'
 import { createLibp2p } from 'libp2p'
 import { quic } from 'xtp-quic'
 import { udt } from 'xtp-udt'
-import { utp, yamux } from 'xtp-utp'
+import { noise, utp, yamux } from 'xtp-utp'
 
 const protocol = process.argv[2]
 const node = listen => createLibp2p({
@@ -94,7 +93,7 @@ describe('published packages', () => {
     env = { NODE_EXTRA_CA_CERTS, HTTPS_PROXY, https_proxy, SSL_CERT_FILE, PATH: bin, HOME: home }
     env = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== undefined))
     fs.writeFileSync(path.join(app, 'package.json'), '{"type":"module","private":true}')
-    const others = ['libp2p@3.3.11', '@chainsafe/libp2p-noise@17.0.0']
+    const others = ['libp2p@3.3.11']
     execFileSync('npm', ['install', '--no-audit', '--no-fund', ...tarballs, ...others], {
       cwd: app,
       env,

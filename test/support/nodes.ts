@@ -27,6 +27,8 @@ export interface NodeOptions {
   logger?: ComponentLogger
   /** Default: libp2p's yamux. */
   muxer?: (init: typeof MANY_STREAMS) => () => StreamMuxerFactory
+  /** Default: libp2p's noise. */
+  encrypter?: typeof noise
 }
 
 export const UTP4 = '/ip4/127.0.0.1/udp/0/utp'
@@ -37,12 +39,13 @@ export const loopback = (transport: ByteTransport) => `/ip4/127.0.0.1/udp/0/${tr
 
 /** A node on a byte-stream transport, with limits that let a test open what it wants. */
 export async function createNode(options: NodeOptions = {}): Promise<Libp2p> {
-  const { transport = 'utp', listen = [], init, logger, muxer = yamux } = options
+  const { transport = 'utp', listen = [], init, logger } = options
+  const { muxer = yamux, encrypter = noise } = options
   return createLibp2p({
     ...(logger && { logger }),
     addresses: { listen },
     transports: [TRANSPORTS[transport]({ ...testInit(transport), ...init }), tcp()],
-    connectionEncrypters: [noise()],
+    connectionEncrypters: [encrypter()],
     streamMuxers: [muxer(MANY_STREAMS)],
     connectionMonitor: { enabled: false },
     connectionGater: { denyDialMultiaddr: () => false },

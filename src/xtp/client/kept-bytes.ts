@@ -22,12 +22,15 @@ export class KeptBytes {
     this.#stream = stream
   }
 
+  /** What is put into the read buffer now stays there. */
+  get isKept(): boolean {
+    return this.#stream.readStatus === 'paused' || this.#stream.listenerCount('message') === 0
+  }
+
   /** What to put into the read buffer in place of `bytes`: a few that are kept must not keep all that came with them. */
   detach(bytes: Uint8Array): Uint8Array {
-    const isKept =
-      this.#stream.readStatus === 'paused' || this.#stream.listenerCount('message') === 0
     const isSmall = bytes.byteLength < bytes.buffer.byteLength / 2
-    return isKept && isSmall ? new Uint8Array(bytes) : bytes
+    return this.isKept && isSmall ? new Uint8Array(bytes) : bytes
   }
 
   /** After `bytes` were put into the read buffer: joins the pieces at its end, where they have become many. */

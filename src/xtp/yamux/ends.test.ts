@@ -1,12 +1,13 @@
 // How connections end, and what is left of them: nothing.
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
+import { ScriptedConnection, turn } from '../client/testing/scripted-connection.ts'
 import { isXtpError, ServiceLostError } from '../ctl/index.ts'
 import { MUX_FLAG } from '../ctl/mux/frame.ts'
 import { frames } from '../ctl/testing/mux-end.ts'
 import { yamux } from './index.ts'
 import type { YamuxInit } from './muxer.ts'
-import { MuxerEnd, payloads, record, ScriptedConnection, turn } from './testing/muxer-end.ts'
+import { MuxerEnd, payloads, record } from './testing/muxer-end.ts'
 
 const { SYN, ACK, FIN } = MUX_FLAG
 const KiB = 1_024

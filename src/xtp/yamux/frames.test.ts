@@ -2,10 +2,11 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { Uint8ArrayList } from 'uint8arraylist'
+import { turn } from '../client/testing/scripted-connection.ts'
 import { MUX_FLAG } from '../ctl/mux/frame.ts'
 import { concat, fromHex, toHex } from '../ctl/testing/bytes.ts'
 import { frames } from '../ctl/testing/mux-end.ts'
-import { MuxerEnd, record, turn } from './testing/muxer-end.ts'
+import { MuxerEnd, record } from './testing/muxer-end.ts'
 
 const { SYN, ACK, FIN, RST } = MUX_FLAG
 

@@ -1,11 +1,12 @@
 // Remotes that break the rules, or have more done than they do themselves.
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
+import { turn } from '../client/testing/scripted-connection.ts'
 import { ProtocolViolationError } from '../ctl/index.ts'
 import { MUX_FLAG, MUX_TYPE } from '../ctl/mux/frame.ts'
 import { concat } from '../ctl/testing/bytes.ts'
 import { frame, frames } from '../ctl/testing/mux-end.ts'
-import { MuxerEnd, record, turn, violates } from './testing/muxer-end.ts'
+import { MuxerEnd, record, violates } from './testing/muxer-end.ts'
 
 const { SYN, ACK, FIN, RST } = MUX_FLAG
 const { DATA, WINDOW_UPDATE, PING, GO_AWAY } = MUX_TYPE

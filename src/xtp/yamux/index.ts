@@ -8,8 +8,8 @@
  * @example
  *
  * ```TypeScript
- * import { noise } from '@chainsafe/libp2p-noise'
  * import { createLibp2p } from 'libp2p'
+ * import { noise } from 'xtp/noise'
  * import { yamux } from 'xtp/yamux'
  * import { utp } from 'xtp-utp'
  *

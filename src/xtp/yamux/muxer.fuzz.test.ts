@@ -1,11 +1,12 @@
 // Hostile frames against both roles, with an application that does anything inside its listeners.
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
+import { turn } from '../client/testing/scripted-connection.ts'
 import { ProtocolViolationError } from '../ctl/index.ts'
 import { concat, cut, Random } from '../ctl/testing/bytes.ts'
 import { frame } from '../ctl/testing/mux-end.ts'
 import type { YamuxStream } from './stream.ts'
-import { MuxerEnd, turn } from './testing/muxer-end.ts'
+import { MuxerEnd } from './testing/muxer-end.ts'
 
 const FRAMES = Number(process.env.XTP_FUZZ_FRAMES ?? 20_000)
 const SEED = Number(process.env.XTP_FUZZ_SEED ?? 20_240_607)

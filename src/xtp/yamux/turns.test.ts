@@ -1,11 +1,12 @@
 // Who sends next: many streams over a connection that takes little at a time.
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
+import { turn } from '../client/testing/scripted-connection.ts'
 import { MUX_FLAG } from '../ctl/mux/frame.ts'
 import { concat } from '../ctl/testing/bytes.ts'
 import { frames } from '../ctl/testing/mux-end.ts'
 import type { YamuxStream } from './stream.ts'
-import { MuxerEnd, payloads, turn } from './testing/muxer-end.ts'
+import { MuxerEnd, payloads } from './testing/muxer-end.ts'
 
 const KiB = 1_024
 const MiB = 1_048_576

@@ -1,13 +1,14 @@
 // How much a remote may send that nobody reads, and how the windows grow.
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
+import { ScriptedConnection, turn } from '../client/testing/scripted-connection.ts'
 import { decodeMuxHeader, MUX_FLAG, MUX_HEADER_BYTES, MUX_TYPE } from '../ctl/mux/frame.ts'
 import { concat } from '../ctl/testing/bytes.ts'
 import { frame, frames } from '../ctl/testing/mux-end.ts'
 import { yamux } from './index.ts'
 import type { YamuxInit } from './muxer.ts'
 import type { YamuxStream } from './stream.ts'
-import { MuxerEnd, ScriptedConnection, turn } from './testing/muxer-end.ts'
+import { MuxerEnd } from './testing/muxer-end.ts'
 
 const { SYN, ACK, FIN } = MUX_FLAG
 const KiB = 1_024

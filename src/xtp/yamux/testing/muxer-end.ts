@@ -1,64 +1,12 @@
 // One muxer under test over a connection that does what the test says, and frames written by hand for it.
 import assert from 'node:assert/strict'
-import { defaultLogger } from '@libp2p/logger'
-import { AbstractMessageStream, type SendResult } from '@libp2p/utils'
-import type { Uint8ArrayList } from 'uint8arraylist'
+import { ScriptedConnection, turn } from '../../client/testing/scripted-connection.ts'
 import { ProtocolViolationError } from '../../ctl/index.ts'
 import { decodeMuxHeader, MUX_FLAG, MUX_HEADER_BYTES, MUX_TYPE } from '../../ctl/mux/frame.ts'
 import { concat } from '../../ctl/testing/bytes.ts'
 import { describeFrames, frames } from '../../ctl/testing/mux-end.ts'
 import { type YamuxInit, YamuxMuxer } from '../muxer.ts'
 import type { YamuxStream } from '../stream.ts'
-
-/** The next turn of the event loop: every microtask has run. */
-export const turn = () => new Promise<void>(resolve => setImmediate(resolve))
-
-/** Keeps what is sent until it is taken. */
-export class ScriptedConnection extends AbstractMessageStream {
-  readonly #capacityBytes: number
-  #parts: Uint8Array[] = []
-  /** Sent and not taken. */
-  pendingBytes = 0
-  aborted?: Error
-
-  /** @param capacityBytes - so many that are not taken, and it wants a drain */
-  constructor(direction: 'inbound' | 'outbound', capacityBytes = Number.POSITIVE_INFINITY) {
-    super({ direction, log: defaultLogger().forComponent('scripted') })
-    this.#capacityBytes = capacityBytes
-  }
-
-  sendData(data: Uint8ArrayList): SendResult {
-    const sentBytes = data.byteLength
-    this.#parts.push(...data)
-    this.pendingBytes += sentBytes
-    return { sentBytes, canSendMore: this.pendingBytes < this.#capacityBytes }
-  }
-
-  sendReset(error: Error): void {
-    this.aborted = error
-  }
-
-  sendPause(): void {}
-  sendResume(): void {}
-
-  async close(): Promise<void> {
-    this.onTransportClosed()
-  }
-
-  take(): Uint8Array {
-    const bytes = concat(this.#parts)
-    this.#parts = []
-    this.pendingBytes = 0
-    return bytes
-  }
-
-  /** There is room again. */
-  drain(): void {
-    if (this.writableNeedsDrain) {
-      this.safeDispatchEvent('drain')
-    }
-  }
-}
 
 export class MuxerEnd {
   readonly connection: ScriptedConnection

@@ -1,12 +1,14 @@
-// Real data between libp2p nodes over uTP in real services, muxed by xtp/yamux at one end or both.
+// Real data between libp2p nodes over uTP in real services, with xtp/noise and xtp/yamux at one end or both.
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import { once } from 'node:events'
 import { after, before, describe, it } from 'node:test'
+import { noise as stockNoise } from '@chainsafe/libp2p-noise'
 import { yamux as stockYamux } from '@chainsafe/libp2p-yamux'
 import type { Connection, Stream, StreamCloseEvent } from '@libp2p/interface'
 import type { Libp2p } from 'libp2p'
 import { isXtpError } from 'xtp'
+import { noise } from 'xtp/noise'
 import { yamux } from 'xtp/yamux'
 import { drained, Pattern } from '../support/bytes.ts'
 import { counts } from '../support/counts.ts'
@@ -19,7 +21,10 @@ const STREAM_BYTES = counts.largeTransferBytes / 64
 const CHUNK_BYTES = 65_536
 const MANY = { maxInboundStreams: 1_000, maxOutboundStreams: 1_000 }
 
-const MUXERS = { 'xtp/yamux': yamux, 'stock yamux': stockYamux }
+const STACKS = {
+  ours: { encrypter: noise, muxer: yamux },
+  stock: { encrypter: stockNoise, muxer: stockYamux }
+}
 
 /** Both ways at once; answers the hashes of what was sent and of what came. */
 async function exchange(stream: Stream, seed: number): Promise<{ sent: string; received: string }> {
@@ -54,18 +59,18 @@ async function exchange(stream: Stream, seed: number): Promise<{ sent: string; r
   return { sent: sent.digest('hex'), received: received.digest('hex') }
 }
 
-for (const [ours, theirs] of [
-  ['xtp/yamux', 'stock yamux'],
-  ['stock yamux', 'xtp/yamux'],
-  ['xtp/yamux', 'xtp/yamux']
+for (const [dials, listens] of [
+  ['ours', 'stock'],
+  ['stock', 'ours'],
+  ['ours', 'ours']
 ] as const) {
-  describe(`a dialer with ${ours} and a listener with ${theirs}, over xtp-utp`, () => {
+  describe(`noise and yamux over xtp-utp: ${dials} dials ${listens}`, () => {
     let listener: Libp2p
     let dialer: Libp2p
 
     before(async () => {
-      listener = await createNode({ listen: [UTP4], muxer: MUXERS[theirs] })
-      dialer = await createNode({ muxer: MUXERS[ours] })
+      listener = await createNode({ listen: [UTP4], ...STACKS[listens] })
+      dialer = await createNode(STACKS[dials])
     })
 
     after(async () => {
@@ -116,8 +121,8 @@ for (const [ours, theirs] of [
 
 describe('a stream of xtp/yamux', () => {
   it('ends with the error that its connection ends with, when a service is killed', async () => {
-    const listener = await createNode({ listen: [UTP4], muxer: yamux })
-    const dialer = await createNode({ muxer: yamux })
+    const listener = await createNode({ listen: [UTP4], ...STACKS.ours })
+    const dialer = await createNode(STACKS.ours)
     const closed = async (stream: Stream): Promise<Error | undefined> => {
       const [{ error }] = (await once(stream as unknown as EventTarget, 'close')) as [
         StreamCloseEvent

@@ -1,0 +1,210 @@
+// What is sent over a connection whose noise handshake is done: messages of 64 KiB, encrypted when the connection takes them.
+import type { AbortOptions, MessageStream } from '@libp2p/interface'
+import { AbstractMessageStream, type SendResult } from '@libp2p/utils'
+import { raceSignal } from 'race-signal'
+import { Uint8ArrayList } from 'uint8arraylist'
+import { KeptBytes } from '../client/kept-bytes.ts'
+import { renewIfEmpty } from '../client/young-buffers.ts'
+import { ConnectionClosedError, ProtocolViolationError } from '../ctl/index.ts'
+import { MessageBuffers } from './message-buffers.ts'
+import { MAX_MESSAGE_BYTES, MessageReader, TAG_BYTES } from './message-reader.ts'
+
+const MAX_PLAINTEXT_BYTES = MAX_MESSAGE_BYTES - TAG_BYTES
+
+/** The two cipher states that a handshake ends with: each call is one message, in order. */
+export interface NoiseSession {
+  encrypt(plaintext: Uint8ArrayList): Uint8Array | Uint8ArrayList
+  /** @throws where the message is not the next one that the remote encrypted */
+  decrypt(ciphertext: Uint8Array): Uint8Array | Uint8ArrayList
+}
+
+/** Counts messages. */
+export interface NoiseCounters {
+  encryptedPackets: { increment(): void }
+  decryptedPackets: { increment(): void }
+  decryptErrors: { increment(): void }
+}
+
+const buffers = new MessageBuffers()
+
+/**
+ * `send` gives false where the connection takes no more; what it has not taken is encrypted when it does.
+ */
+export class NoiseStream extends AbstractMessageStream {
+  readonly #stream: MessageStream
+  readonly #session: NoiseSession
+  readonly #counters?: NoiseCounters
+  readonly #reader: MessageReader
+  readonly #kept = new KeptBytes(this)
+  #plaintext = new Uint8ArrayList()
+
+  /** @param stream - whose handshake is done; it belongs to this one from now on */
+  constructor(stream: MessageStream, session: NoiseSession, counters?: NoiseCounters) {
+    const { log, inactivityTimeout, maxReadBufferLength, direction } = stream
+    super({ log, inactivityTimeout, maxReadBufferLength, direction })
+    this.#stream = stream
+    this.#session = session
+    if (counters !== undefined) {
+      this.#counters = counters
+    }
+    this.#reader = new MessageReader(buffers, message => this.#decrypt(message))
+    stream.addEventListener('message', ({ data }) => this.#onMessage(data))
+    stream.addEventListener('drain', () => this.#onDrain())
+    stream.addEventListener('remoteCloseWrite', () => this.onRemoteCloseWrite())
+    stream.addEventListener('close', ({ error, local }) => this.#onClose(error, local))
+    if (stream.status !== 'open') {
+      queueMicrotask(() => this.#onClose())
+    }
+  }
+
+  override send(data: Uint8Array | Uint8ArrayList): boolean {
+    renewIfEmpty(this, 'writeBuffer')
+    return super.send(data)
+  }
+
+  /** For the base class. */
+  sendData(data: Uint8ArrayList): SendResult {
+    const length = data.byteLength
+    let sentBytes = 0
+    let canSendMore = true
+    while (sentBytes < length && canSendMore) {
+      const end = Math.min(length, sentBytes + MAX_PLAINTEXT_BYTES)
+      canSendMore = this.#stream.send(this.#encrypt(data.sublist(sentBytes, end)))
+      sentBytes = end
+    }
+    return { sentBytes, canSendMore }
+  }
+
+  /**
+   * Sends what is queued, then ends the connection.
+   *
+   * @throws the signal's reason, and the error that ended the connection
+   */
+  async close(options: AbortOptions = {}): Promise<void> {
+    if (this.writeStatus === 'writable') {
+      this.writeStatus = 'closing'
+      await this.#sent(options.signal)
+    }
+    await this.#stream.close(options)
+  }
+
+  /** For the base class. */
+  sendReset(error: Error): void {
+    this.#stream.abort(error)
+  }
+
+  /** For the base class. */
+  sendPause(): void {
+    this.#stream.pause()
+  }
+
+  /** For the base class. */
+  sendResume(): void {
+    this.#stream.resume()
+  }
+
+  #encrypt(plaintext: Uint8ArrayList): Uint8ArrayList {
+    const ciphertext = this.#session.encrypt(plaintext)
+    this.#counters?.encryptedPackets.increment()
+    const { byteLength } = ciphertext
+    return new Uint8ArrayList(Uint8Array.of(byteLength >> 8, byteLength), ciphertext)
+  }
+
+  #decrypt(message: Uint8Array): void {
+    try {
+      this.#plaintext.append(this.#session.decrypt(message))
+      this.#counters?.decryptedPackets.increment()
+    } catch (error) {
+      this.#counters?.decryptErrors.increment()
+      throw new ProtocolViolationError(
+        'noise: a message that the remote has not encrypted, or not as the next one',
+        { cause: error }
+      )
+    }
+  }
+
+  // All messages of what came at once are one event.
+  #onMessage(data: Uint8Array | Uint8ArrayList): void {
+    let violation: Error | undefined
+    try {
+      for (const part of data instanceof Uint8Array ? [data] : data) {
+        this.#reader.push(part)
+      }
+    } catch (error) {
+      violation = error as Error
+    }
+    this.#deliver()
+    if (violation !== undefined) {
+      this.abort(violation)
+    }
+  }
+
+  #deliver(): void {
+    const plaintext = this.#plaintext
+    if (plaintext.byteLength === 0) {
+      return
+    }
+    this.#plaintext = new Uint8ArrayList()
+    renewIfEmpty(this, 'readBuffer')
+    if (this.#kept.isKept) {
+      const bytes = plaintext.subarray()
+      this.onData(bytes)
+      this.#kept.onPut(bytes)
+    } else {
+      this.onData(plaintext)
+    }
+  }
+
+  // What waits goes first: only then others may send more.
+  #onDrain(): void {
+    if (!this.writableNeedsDrain) {
+      return
+    }
+    this.writableNeedsDrain = false
+    try {
+      this.processSendQueue()
+    } catch (error) {
+      // it has aborted this already
+      this.log('what waited could not be sent - %e', error)
+    }
+    if (!this.writableNeedsDrain && this.status === 'open') {
+      this.safeDispatchEvent('drain')
+    }
+  }
+
+  /** Nothing waits any more. */
+  async #sent(signal?: AbortSignal): Promise<void> {
+    if (this.writeBuffer.byteLength === 0) {
+      return
+    }
+    const { promise, resolve, reject } = Promise.withResolvers<void>()
+    // abort() says idle, too, and closes then
+    const onIdle = () => queueMicrotask(resolve)
+    const onClose = ({ error }: { error?: Error }) =>
+      reject(error ?? new ConnectionClosedError('the connection is over: not all was sent'))
+    this.addEventListener('idle', onIdle, { once: true })
+    this.addEventListener('close', onClose, { once: true })
+    try {
+      await raceSignal(promise, signal)
+    } finally {
+      this.removeEventListener('idle', onIdle)
+      this.removeEventListener('close', onClose)
+    }
+  }
+
+  #onClose(error?: Error, isLocal?: boolean): void {
+    if (error === undefined && this.#stream.readBufferLength > 0) {
+      // this one has paused, and reads it later
+      this.#stream.addEventListener('end', () => this.#onClose(), { once: true })
+      return
+    }
+    this.#reader.stop()
+    if (error === undefined) {
+      this.onTransportClosed()
+    } else if (isLocal) {
+      this.abort(error)
+    } else {
+      this.onRemoteReset()
+    }
+  }
+}
