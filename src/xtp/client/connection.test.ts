@@ -157,6 +157,44 @@ describe('writing', () => {
     await stop(f)
   })
 
+  test('who asks whether there is room hears of it when there is, having sent nothing', async () => {
+    const { f, connection } = await setUp()
+    const seen = watch(connection)
+    const others = [await connected(f), await connected(f), await connected(f)]
+    assert.equal(connection.hasRoom(), true)
+    // the link takes 2 MiB in a turn of the event loop
+    others.forEach(other => void other.connection.send(Buffer.alloc(WINDOW)))
+    assert.equal(connection.hasRoom(), false)
+    assert.equal(connection.hasRoom(), false)
+    await settle()
+    assert.deepEqual(seen.events, ['drain'])
+    assert.equal(connection.hasRoom(), true)
+    await settle()
+    assert.deepEqual(seen.events, ['drain'])
+    await stop(f)
+  })
+
+  test('there is no room while bytes of the connection itself wait, nor without credit', async () => {
+    const { f, connection, stream } = await setUp()
+    const seen = watch(connection)
+    stream.greedy = false
+    connection.send(Buffer.alloc(WINDOW + 1))
+    assert.equal(connection.hasRoom(), false)
+    await settle()
+    assert.equal(connection.hasRoom(), false)
+    stream.stream?.consumed(WINDOW / 2)
+    await settle()
+    assert.deepEqual(seen.events, ['drain'])
+    assert.equal(connection.hasRoom(), true)
+    connection.send(Buffer.alloc(WINDOW / 2 - 1))
+    assert.equal(connection.hasRoom(), false)
+    // and one that is over lets send() say so
+    connection.abort(new Error('enough'))
+    assert.equal(connection.hasRoom(), true)
+    assert.throws(() => connection.send(Buffer.alloc(1)), { name: 'StreamStateError' })
+    await stop(f)
+  })
+
   test('close sends what waits, then FIN', async () => {
     const { f, connection, stream, service } = await setUp()
     stream.greedy = false

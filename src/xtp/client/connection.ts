@@ -22,6 +22,7 @@ import { Backlog } from './backlog.ts'
 import { KeptBytes } from './kept-bytes.ts'
 import { renewIfEmpty } from './young-buffers.ts'
 
+const NOTHING = new Uint8Array(0)
 /** A peer that does not end its side after our FIN is not waited for any longer than this. */
 const CLOSE_REQUEST_AFTER_MS = 250
 
@@ -188,6 +189,21 @@ export class XtpConnection extends AbstractMultiaddrConnection {
     } finally {
       cancelTimer()
     }
+  }
+
+  /**
+   * For who has work to do before each `send`, as an encrypter has: false where bytes would have to wait here. Then `drain` follows.
+   */
+  hasRoom(): boolean {
+    if (this.writeStatus !== 'writable' || this.#streamGone) {
+      // send() says what is wrong
+      return true
+    }
+    if (!this.writableNeedsDrain) {
+      this.writableNeedsDrain =
+        this.#backlog.byteLength > 0 || !this.#stream.write(NOTHING).canSendMore
+    }
+    return !this.writableNeedsDrain
   }
 
   /** For the base class. Takes everything; what the link has no room for waits. */

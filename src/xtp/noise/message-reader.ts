@@ -7,9 +7,10 @@ export const MAX_MESSAGE_BYTES = 65_535
 /** Of ChaCha20-Poly1305. */
 export const TAG_BYTES = 16
 
+type OnMessage = (ciphertext: Uint8Array) => void
+
 export class MessageReader {
   readonly #buffers: MessageBuffers
-  readonly #onMessage: (ciphertext: Uint8Array) => void
   /** First byte of a length whose second has not come; -1: none. */
   #lengthHigh = -1
   /** Bytes of the message that is being received; 0: its length has not come. */
@@ -18,14 +19,15 @@ export class MessageReader {
   #filled = 0
   #partial?: Uint8Array
 
-  /** @param onMessage - with a view that is valid until it returns */
-  constructor(buffers: MessageBuffers, onMessage: (ciphertext: Uint8Array) => void) {
+  constructor(buffers: MessageBuffers) {
     this.#buffers = buffers
-    this.#onMessage = onMessage
   }
 
-  /** @throws ProtocolViolationError for a length that no message has, and what `onMessage` throws */
-  push(bytes: Uint8Array): void {
+  /**
+   * @param onMessage - with a view that is valid until it returns
+   * @throws ProtocolViolationError for a length that no message has, and what `onMessage` throws
+   */
+  push(bytes: Uint8Array, onMessage: OnMessage): void {
     const end = bytes.byteLength
     let at = 0
     while (at < end) {
@@ -35,9 +37,9 @@ export class MessageReader {
         const whole = bytes.subarray(at, at + this.#length)
         at += this.#length
         this.#length = 0
-        this.#onMessage(whole)
+        onMessage(whole)
       } else {
-        at = this.#collect(bytes, at)
+        at = this.#collect(bytes, at, onMessage)
       }
     }
   }
@@ -67,7 +69,7 @@ export class MessageReader {
   }
 
   // A copy, so that a few bytes do not keep in memory all that came with them.
-  #collect(bytes: Uint8Array, at: number): number {
+  #collect(bytes: Uint8Array, at: number, onMessage: OnMessage): number {
     this.#partial ??= this.#buffers.take(this.#length)
     const count = Math.min(bytes.byteLength - at, this.#length - this.#filled)
     this.#partial.set(bytes.subarray(at, at + count), this.#filled)
@@ -78,7 +80,7 @@ export class MessageReader {
       this.#partial = undefined
       this.#length = this.#filled = 0
       try {
-        this.#onMessage(whole)
+        onMessage(whole)
       } finally {
         this.#buffers.give(buffer)
       }

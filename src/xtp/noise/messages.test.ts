@@ -22,10 +22,10 @@ const framed = (message: Uint8Array) =>
 describe('the reader of messages', () => {
   const collect = (buffers = new MessageBuffers()) => {
     const messages: Uint8Array[] = []
-    return {
-      messages,
-      reader: new MessageReader(buffers, message => messages.push(message.slice()))
-    }
+    const reader = new MessageReader(buffers)
+    const push = (bytes: Uint8Array) =>
+      reader.push(bytes, message => messages.push(message.slice()))
+    return { messages, reader, push }
   }
 
   it('finds the same messages however the bytes are cut', () => {
@@ -33,13 +33,13 @@ describe('the reader of messages', () => {
     const expected = lengths.map(length => random.bytes(length))
     const bytes = concat(expected.map(framed))
     for (let run = 0; run < 60; run++) {
-      const { messages, reader } = collect()
+      const { messages, push } = collect()
       const most = random.pick([1, 3, 40, 5_000, 70_000, bytes.byteLength])
       for (let at = 0; at < bytes.byteLength; ) {
         const count = most === 1 ? 1 : 1 + random.below(most)
         // what was given may be written over as soon as the call is over
         const chunk = bytes.slice(at, at + count)
-        reader.push(chunk)
+        push(chunk)
         chunk.fill(0xee)
         at += count
       }
@@ -50,10 +50,10 @@ describe('the reader of messages', () => {
 
   for (const length of [0, 1, 15]) {
     it(`refuses a message of ${length} bytes`, () => {
-      const { messages, reader } = collect()
-      reader.push(framed(new Uint8Array(16)))
+      const { messages, push } = collect()
+      push(framed(new Uint8Array(16)))
       const bytes = Uint8Array.of(0, length, ...new Uint8Array(40))
-      assert.throws(() => reader.push(bytes), ProtocolViolationError)
+      assert.throws(() => push(bytes), ProtocolViolationError)
       assert.equal(messages.length, 1)
     })
   }
@@ -61,15 +61,16 @@ describe('the reader of messages', () => {
   it('uses the same buffer again for messages in pieces, also after one that was refused', () => {
     const buffers = new MessageBuffers()
     const seen = new Set<ArrayBufferLike>()
-    const reader = new MessageReader(buffers, message => {
+    const reader = new MessageReader(buffers)
+    const onMessage = (message: Uint8Array) => {
       seen.add(message.buffer)
       if (message[0] === 1) throw new Error('refused')
-    })
+    }
     for (let i = 0; i < 20; i++) {
       const [first, second] = cut(framed(random.bytes(9_000).fill(i % 3, 0, 1)), [5_000])
-      reader.push(first as Uint8Array)
+      reader.push(first as Uint8Array, onMessage)
       try {
-        reader.push(second as Uint8Array)
+        reader.push(second as Uint8Array, onMessage)
       } catch {}
     }
     assert.equal(seen.size, 1)
@@ -77,8 +78,8 @@ describe('the reader of messages', () => {
 
   it('gives back what it holds when it is stopped, once', () => {
     const buffers = new MessageBuffers()
-    const { reader } = collect(buffers)
-    reader.push(framed(new Uint8Array(9_000)).subarray(0, 100))
+    const { reader, push } = collect(buffers)
+    push(framed(new Uint8Array(9_000)).subarray(0, 100))
     reader.stop()
     reader.stop()
     const [one, other] = [buffers.take(9_000), buffers.take(9_000)]
@@ -165,6 +166,28 @@ describe('a noise connection', () => {
     // and none that nobody waits for
     end.connection.writableNeedsDrain = true
     end.connection.drain()
+    assert.deepEqual(end.log, ['drain'])
+  })
+
+  it('encrypts nothing for a connection that says beforehand that it has no room', async () => {
+    const end = new NoiseEnd()
+    let room = false
+    const hasRoom = () => {
+      end.connection.writableNeedsDrain = !room
+      return room
+    }
+    Object.assign(end.connection, { hasRoom })
+    assert.equal(end.stream.send(random.bytes(1_000)), false)
+    assert.equal(end.stream.send(random.bytes(70_000)), false)
+    end.connection.drain()
+    assert.equal(end.counts.encryptedPackets, 0)
+    assert.deepEqual(end.log, [])
+    room = true
+    end.connection.drain()
+    assert.deepEqual(
+      (await end.sent()).map(({ byteLength }) => byteLength),
+      [MAX_PLAINTEXT_BYTES, 71_000 - MAX_PLAINTEXT_BYTES]
+    )
     assert.deepEqual(end.log, ['drain'])
   })
 

@@ -18,6 +18,12 @@ export interface NoiseSession {
   decrypt(ciphertext: Uint8Array): Uint8Array | Uint8ArrayList
 }
 
+/** A connection that tells, before there is something to send, whether it would take it: XtpConnection. */
+interface Telling {
+  /** Where false, `drain` follows. */
+  hasRoom?(): boolean
+}
+
 /** Counts messages. */
 export interface NoiseCounters {
   encryptedPackets: { increment(): void }
@@ -31,12 +37,11 @@ const buffers = new MessageBuffers()
  * `send` gives false where the connection takes no more; what it has not taken is encrypted when it does.
  */
 export class NoiseStream extends AbstractMessageStream {
-  readonly #stream: MessageStream
+  readonly #stream: MessageStream & Telling
   readonly #session: NoiseSession
   readonly #counters?: NoiseCounters
-  readonly #reader: MessageReader
+  readonly #reader = new MessageReader(buffers)
   readonly #kept = new KeptBytes(this)
-  #plaintext = new Uint8ArrayList()
 
   /** @param stream - whose handshake is done; it belongs to this one from now on */
   constructor(stream: MessageStream, session: NoiseSession, counters?: NoiseCounters) {
@@ -47,7 +52,6 @@ export class NoiseStream extends AbstractMessageStream {
     if (counters !== undefined) {
       this.#counters = counters
     }
-    this.#reader = new MessageReader(buffers, message => this.#decrypt(message))
     stream.addEventListener('message', ({ data }) => this.#onMessage(data))
     stream.addEventListener('drain', () => this.#onDrain())
     stream.addEventListener('remoteCloseWrite', () => this.onRemoteCloseWrite())
@@ -66,7 +70,7 @@ export class NoiseStream extends AbstractMessageStream {
   sendData(data: Uint8ArrayList): SendResult {
     const length = data.byteLength
     let sentBytes = 0
-    let canSendMore = true
+    let canSendMore = this.#stream.hasRoom?.() ?? true
     while (sentBytes < length && canSendMore) {
       const end = Math.min(length, sentBytes + MAX_PLAINTEXT_BYTES)
       canSendMore = this.#stream.send(this.#encrypt(data.sublist(sentBytes, end)))
@@ -110,10 +114,11 @@ export class NoiseStream extends AbstractMessageStream {
     return new Uint8ArrayList(Uint8Array.of(byteLength >> 8, byteLength), ciphertext)
   }
 
-  #decrypt(message: Uint8Array): void {
+  #decrypt(message: Uint8Array): Uint8Array | Uint8ArrayList {
     try {
-      this.#plaintext.append(this.#session.decrypt(message))
+      const plaintext = this.#session.decrypt(message)
       this.#counters?.decryptedPackets.increment()
+      return plaintext
     } catch (error) {
       this.#counters?.decryptErrors.increment()
       throw new ProtocolViolationError(
@@ -125,26 +130,26 @@ export class NoiseStream extends AbstractMessageStream {
 
   // All messages of what came at once are one event.
   #onMessage(data: Uint8Array | Uint8ArrayList): void {
+    const plaintext = new Uint8ArrayList()
+    const onMessage = (message: Uint8Array) => plaintext.append(this.#decrypt(message))
     let violation: Error | undefined
     try {
       for (const part of data instanceof Uint8Array ? [data] : data) {
-        this.#reader.push(part)
+        this.#reader.push(part, onMessage)
       }
     } catch (error) {
       violation = error as Error
     }
-    this.#deliver()
+    this.#deliver(plaintext)
     if (violation !== undefined) {
       this.abort(violation)
     }
   }
 
-  #deliver(): void {
-    const plaintext = this.#plaintext
+  #deliver(plaintext: Uint8ArrayList): void {
     if (plaintext.byteLength === 0) {
       return
     }
-    this.#plaintext = new Uint8ArrayList()
     renewIfEmpty(this, 'readBuffer')
     if (this.#kept.isKept) {
       const bytes = plaintext.subarray()

@@ -24,6 +24,10 @@ export class FrameBatch {
     if (this.#isOver) {
       return
     }
+    if (this.#frames.byteLength === 0) {
+      // not the list that has waited for them: see young-buffers.ts
+      this.#frames = new Uint8ArrayList()
+    }
     const header = new Uint8Array(MUX_HEADER_BYTES)
     writeMuxHeader(header, 0, type, flags, streamId, length)
     this.#frames.append(header)

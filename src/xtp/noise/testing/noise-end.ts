@@ -97,10 +97,9 @@ export class NoiseEnd {
   async sent(): Promise<Uint8Array[]> {
     await turn()
     const messages: Uint8Array[] = []
-    const reader = new MessageReader(new MessageBuffers(), ciphertext => {
+    new MessageReader(new MessageBuffers()).push(this.connection.take(), ciphertext => {
       messages.push(this.#remote.decrypt(ciphertext).subarray())
     })
-    reader.push(this.connection.take())
     return messages
   }
 }
