@@ -1,13 +1,15 @@
 // The same bytes over many streams of one connection, or over many connections with a stream each:
 // in sum, and whether everybody gets a share.
 import type { Connection, Duplex } from '../contestants/types.ts'
-import { rate, Transfer, WRITE_BYTES } from './transfer.ts'
+import { KIB, rate, Transfer, WRITE_BYTES } from './transfer.ts'
 import type { Context, Metrics } from './types.ts'
 import type { CpuPerGb, Usage } from './usage.ts'
 import { type Rates, sizeFor, warmUp } from './warm-up.ts'
 
 /** Streams that are opened at the same time. */
 const PARALLEL = 16
+/** Of each stream and direction before anything is measured, as the one has had its warm-up. */
+const WARM_UP_BYTES = 128 * KIB
 
 interface Outcome {
   MBps: number
@@ -64,6 +66,10 @@ async function bothDirections(
   rates: Rates,
   { effort, usage }: Context
 ): Promise<Metrics> {
+  for (const mode of ['U', 'D'] as const) {
+    const duplexes = await openAll()
+    await transferAll(duplexes, mode, duplexes.length * WARM_UP_BYTES, usage)
+  }
   const up = await transferAll(
     await openAll(),
     'U',

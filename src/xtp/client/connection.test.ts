@@ -9,6 +9,8 @@ import { connected, type Fixture, fixture, stop } from './testing/fixture.ts'
 
 const KIB = 1024
 const WINDOW = 1024 * KIB
+/** Of the stream, in front of its bytes: they count against its credit. */
+const HEADER_BYTES = 3
 
 /** What a user of the connection saw. */
 function watch(connection: XtpConnection) {
@@ -161,14 +163,14 @@ describe('writing', () => {
     const { f, connection } = await setUp()
     const seen = watch(connection)
     const others = [await connected(f), await connected(f), await connected(f)]
-    assert.equal(connection.hasRoom(), true)
+    assert.equal(connection.room(), WINDOW - HEADER_BYTES)
     // the link takes 2 MiB in a turn of the event loop
     others.forEach(other => void other.connection.send(Buffer.alloc(WINDOW)))
-    assert.equal(connection.hasRoom(), false)
-    assert.equal(connection.hasRoom(), false)
+    assert.equal(connection.room(), 0)
+    assert.equal(connection.room(), 0)
     await settle()
     assert.deepEqual(seen.events, ['drain'])
-    assert.equal(connection.hasRoom(), true)
+    assert.equal(connection.room(), WINDOW - HEADER_BYTES)
     await settle()
     assert.deepEqual(seen.events, ['drain'])
     await stop(f)
@@ -179,18 +181,18 @@ describe('writing', () => {
     const seen = watch(connection)
     stream.greedy = false
     connection.send(Buffer.alloc(WINDOW + 1))
-    assert.equal(connection.hasRoom(), false)
+    assert.equal(connection.room(), 0)
     await settle()
-    assert.equal(connection.hasRoom(), false)
+    assert.equal(connection.room(), 0)
     stream.stream?.consumed(WINDOW / 2)
     await settle()
     assert.deepEqual(seen.events, ['drain'])
-    assert.equal(connection.hasRoom(), true)
+    assert.equal(connection.room(), WINDOW / 2 - 1)
     connection.send(Buffer.alloc(WINDOW / 2 - 1))
-    assert.equal(connection.hasRoom(), false)
+    assert.equal(connection.room(), 0)
     // and one that is over lets send() say so
     connection.abort(new Error('enough'))
-    assert.equal(connection.hasRoom(), true)
+    assert.equal(connection.room(), Number.POSITIVE_INFINITY)
     assert.throws(() => connection.send(Buffer.alloc(1)), { name: 'StreamStateError' })
     await stop(f)
   })

@@ -192,18 +192,20 @@ export class XtpConnection extends AbstractMultiaddrConnection {
   }
 
   /**
-   * For who has work to do before each `send`, as an encrypter has: false where bytes would have to wait here. Then `drain` follows.
+   * For who has work to do before each `send`, as an encrypter has.
+   *
+   * @returns bytes that would not have to wait here; 0: none, and `drain` follows
    */
-  hasRoom(): boolean {
+  room(): number {
     if (this.writeStatus !== 'writable' || this.#streamGone) {
       // send() says what is wrong
-      return true
+      return Number.POSITIVE_INFINITY
     }
     if (!this.writableNeedsDrain) {
       this.writableNeedsDrain =
         this.#backlog.byteLength > 0 || !this.#stream.write(NOTHING).canSendMore
     }
-    return !this.writableNeedsDrain
+    return this.writableNeedsDrain ? 0 : this.#stream.bufferedCredit
   }
 
   /** For the base class. Takes everything; what the link has no room for waits. */

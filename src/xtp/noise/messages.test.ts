@@ -169,26 +169,52 @@ describe('a noise connection', () => {
     assert.deepEqual(end.log, ['drain'])
   })
 
-  it('encrypts nothing for a connection that says beforehand that it has no room', async () => {
-    const end = new NoiseEnd()
-    let room = false
-    const hasRoom = () => {
-      end.connection.writableNeedsDrain = !room
-      return room
+  describe('over a connection that says beforehand how much it takes', () => {
+    /** @param room - asked before each message */
+    const telling = (room: () => number) => {
+      const end = new NoiseEnd()
+      Object.assign(end.connection, {
+        room() {
+          const bytes = room()
+          end.connection.writableNeedsDrain = bytes === 0
+          return bytes
+        }
+      })
+      return end
     }
-    Object.assign(end.connection, { hasRoom })
-    assert.equal(end.stream.send(random.bytes(1_000)), false)
-    assert.equal(end.stream.send(random.bytes(70_000)), false)
-    end.connection.drain()
-    assert.equal(end.counts.encryptedPackets, 0)
-    assert.deepEqual(end.log, [])
-    room = true
-    end.connection.drain()
-    assert.deepEqual(
-      (await end.sent()).map(({ byteLength }) => byteLength),
-      [MAX_PLAINTEXT_BYTES, 71_000 - MAX_PLAINTEXT_BYTES]
-    )
-    assert.deepEqual(end.log, ['drain'])
+
+    it('encrypts nothing where that is nothing', async () => {
+      let room = 0
+      const end = telling(() => room)
+      assert.equal(end.stream.send(random.bytes(1_000)), false)
+      assert.equal(end.stream.send(random.bytes(70_000)), false)
+      end.connection.drain()
+      assert.equal(end.counts.encryptedPackets, 0)
+      assert.deepEqual(end.log, [])
+      room = 1e6
+      end.connection.drain()
+      assert.deepEqual(
+        (await end.sent()).map(({ byteLength }) => byteLength),
+        [MAX_PLAINTEXT_BYTES, 71_000 - MAX_PLAINTEXT_BYTES]
+      )
+      assert.deepEqual(end.log, ['drain'])
+    })
+
+    it('sends no longer message than that, but not many short ones either', async () => {
+      const rooms = [20_000, 65_537, 65_538, 2_000, 1_042, 1_041, 1, 131_074, 0]
+      const left = [...rooms]
+      const end = telling(() => left.shift() as number)
+      const bytes = random.bytes(400_000)
+      assert.equal(end.stream.send(bytes), false)
+      const messages = await end.sent()
+      assert.deepEqual(
+        messages.map(({ byteLength }) => byteLength),
+        [19_982, 65_519, 65_519, 1_982, 1_024, 1_024, 1_024, 65_519]
+      )
+      const sent = concat(messages)
+      same(sent, bytes.subarray(0, sent.byteLength))
+      assert.equal(end.stream.writeBufferLength, bytes.byteLength - sent.byteLength)
+    })
   })
 
   it('keeps the order of what is sent while something waits', async () => {

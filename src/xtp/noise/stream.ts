@@ -10,6 +10,10 @@ import { MessageBuffers } from './message-buffers.ts'
 import { MAX_MESSAGE_BYTES, MessageReader, TAG_BYTES } from './message-reader.ts'
 
 const MAX_PLAINTEXT_BYTES = MAX_MESSAGE_BYTES - TAG_BYTES
+/** A connection that takes less than such a message gets it nevertheless. */
+const MIN_PLAINTEXT_BYTES = 1_024
+/** Of each message: its length and its tag. */
+const OVERHEAD_BYTES = 2 + TAG_BYTES
 
 /** The two cipher states that a handshake ends with: each call is one message, in order. */
 export interface NoiseSession {
@@ -18,10 +22,10 @@ export interface NoiseSession {
   decrypt(ciphertext: Uint8Array): Uint8Array | Uint8ArrayList
 }
 
-/** A connection that tells, before there is something to send, whether it would take it: XtpConnection. */
+/** A connection that tells, before there is something to send, how much of it would wait: XtpConnection. */
 interface Telling {
-  /** Where false, `drain` follows. */
-  hasRoom?(): boolean
+  /** Bytes that it takes now. Where 0, `drain` follows. */
+  room?(): number
 }
 
 /** Counts messages. */
@@ -66,13 +70,18 @@ export class NoiseStream extends AbstractMessageStream {
     return super.send(data)
   }
 
-  /** For the base class. */
+  /** For the base class. No message is longer than what the connection takes: what is left of one would stay in memory, whole. */
   sendData(data: Uint8ArrayList): SendResult {
     const length = data.byteLength
     let sentBytes = 0
-    let canSendMore = this.#stream.hasRoom?.() ?? true
+    let canSendMore = true
     while (sentBytes < length && canSendMore) {
-      const end = Math.min(length, sentBytes + MAX_PLAINTEXT_BYTES)
+      const room = this.#stream.room?.() ?? Number.POSITIVE_INFINITY
+      if (room === 0) {
+        return { sentBytes, canSendMore: false }
+      }
+      const most = Math.max(MIN_PLAINTEXT_BYTES, room - OVERHEAD_BYTES)
+      const end = Math.min(length, sentBytes + MAX_PLAINTEXT_BYTES, sentBytes + most)
       canSendMore = this.#stream.send(this.#encrypt(data.sublist(sentBytes, end)))
       sentBytes = end
     }

@@ -10,17 +10,17 @@ import {
   INITIAL_WINDOW_BYTES,
   ProtocolViolationError
 } from '../ctl/index.ts'
-import { MUX_FLAG, MUX_TYPE } from '../ctl/mux/frame.ts'
+import { MUX_FLAG, MUX_HEADER_BYTES, MUX_TYPE } from '../ctl/mux/frame.ts'
 import type { FrameBatch } from './frame-batch.ts'
 
 const { WINDOW_UPDATE } = MUX_TYPE
 const { ACK, FIN, RST, SYN } = MUX_FLAG
 
+/** Of one frame: with its header it is one message of noise, without a short one that follows. */
+const MAX_PAYLOAD_BYTES = 65_519 - MUX_HEADER_BYTES
 /** What a stream may send in its turn, where others wait for theirs and where none does. */
-const TURN_BYTES = 65_536
+const TURN_BYTES = MAX_PAYLOAD_BYTES
 const TURN_ALONE_BYTES = 262_144
-/** Of one frame: the remote may keep it until it is whole. */
-const MAX_PAYLOAD_BYTES = 65_536
 const MAX_CREDIT_BYTES = 0xffff_ffff
 /** A window that is half used in less than so many round trips holds its sender up. */
 const ROUND_TRIPS_PER_WINDOW = 4
