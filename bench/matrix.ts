@@ -52,8 +52,8 @@ const FULL: Plan = {
   entries: [
     ...entries('core', 3, COMPARED),
     // goals compare these, too, by ratios that have room
-    ...entries('core', 2, [...kindsAt('L0', 'L3'), ...RAW, ...OTHER_UPGRADES]),
-    ...entries('core', 1, [...kindsAt('L2'), ...OTHER_KINDS]),
+    ...entries('core', 2, [...kindsAt('L0', 'L3'), ...RAW, 'utp-libp2p']),
+    ...entries('core', 1, [...kindsAt('L2'), 'tcp-xtp', ...OTHER_KINDS]),
     ...entries('starts', 3, [...kindsAt('L0', 'L3'), 'tcp-noise', 'quinn', 'quic-inside']),
     ...entries('starts', 1, kindsAt('L2')),
     ...entries('sizes', 1, ['quic', 'utp', 'tcp-noise', 'quinn']),
@@ -61,7 +61,7 @@ const FULL: Plan = {
     ...entries('streams', 1, ['quic', 'tcp-noise', 'utp', ...OTHER_UPGRADES]),
     ...entries('connections', 1, ['quic', 'tcp-noise', 'utp'])
   ],
-  nativeRounds: 3,
+  nativeRounds: 2,
   nativeMib: 512,
   kills: 8,
   // loopback is what everything else runs on

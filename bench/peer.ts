@@ -1,5 +1,6 @@
 // One process of a measurement: `peer.ts server KIND` says its address, and `peer.ts client KIND WORKLOAD EFFORT` waits to
-// hear it on stdin, and says its figures. Lines and EFFORT (workloads/types.ts) are JSON.
+// hear it on stdin, and says its figures; a `traced-client` also says when a transfer begins and ends. Lines and EFFORT
+// (workloads/types.ts) are JSON.
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 import type { Contestant } from './contestants/types.ts'
@@ -35,7 +36,7 @@ async function measure({ address, serverPid }: Target, effort: Effort): Promise<
   first.onEnd = undefined
   first.end()
   const { maxStreams } = contestant
-  const usage = new Usage(serverPid)
+  const usage = new Usage(serverPid, role === 'traced-client' ? say : undefined)
   say(await (workloads[workload] as Workload)({ client, usage, effort, maxStreams }))
   await Promise.race([client.stop(), new Promise(resolve => setTimeout(resolve, STOP_LIMIT_MS))])
 }

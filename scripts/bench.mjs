@@ -11,18 +11,24 @@ const USAGE = `npm run bench -- [--quick | --levels | --long] [--only KIND,KIND]
 npm run bench -- --failover [--kills N] [--rounds N] [--rate N]
     how long a listener is silent after its service was killed
 npm run bench -- --networks [--seconds N] [--rounds N] [--on NAME,NAME] [--only KIND,KIND]
-    over emulated networks, beside the kernel's TCP`
+    over emulated networks, beside the kernel's TCP
+npm run bench -- --profile [--only KIND,KIND] [--streams N | --connections N] [--seconds N]
+    where the CPU time of an upload goes, by perf, in all processes; default: quic and utp, one stream`
 
 const flag = { type: 'boolean' }
 const text = { type: 'string' }
-const NUMBERS = ['rounds', 'mib', 'kills', 'rate', 'seconds']
+const NUMBERS = ['rounds', 'mib', 'kills', 'rate', 'seconds', 'streams', 'connections']
 
-/** Each with the options that it takes; two are parts of a full run that can be had alone. */
+/** Each with the options that it takes; two are parts of a full run that can be had alone, one explains figures. */
 const PROGRAMS = {
   '--failover': { file: 'bench/failover.ts', options: { kills: text, rounds: text, rate: text } },
   '--networks': {
     file: 'bench/networks.ts',
     options: { seconds: text, rounds: text, on: text, only: text }
+  },
+  '--profile': {
+    file: 'bench/profile.ts',
+    options: { only: text, streams: text, connections: text, seconds: text }
   }
 }
 const EVERYTHING = {

@@ -10,13 +10,22 @@ export interface CpuPerGb {
   applications: number
 }
 
+/** Bytes of a transfer that begins, or of one that is over. */
+export type TransferEvent = { measuring: number } | { measured: number }
+
 /** Both trees, as they are now: made after the first connection, so that all services run. */
 export class Usage {
   readonly #pids: number[]
   readonly #applications: Set<number>
   readonly #launchers: Set<number>
 
-  constructor(serverPid: number) {
+  readonly #tell?: (event: TransferEvent) => void
+
+  /** @param tell - for whoever looks at the processes from outside meanwhile */
+  constructor(serverPid: number, tell?: (event: TransferEvent) => void) {
+    if (tell !== undefined) {
+      this.#tell = tell
+    }
     this.#pids = [...tree(serverPid), ...tree()]
     this.#applications = new Set([serverPid, process.pid])
     this.#launchers = new Set(
@@ -28,7 +37,9 @@ export class Usage {
   async cpuPerGb(bytes: number, work: () => Promise<void>): Promise<CpuPerGb> {
     const before = this.#cpu(this.#pids)
     const applicationsBefore = this.#cpu([...this.#applications])
+    this.#tell?.({ measuring: bytes })
     await work()
+    this.#tell?.({ measured: bytes })
     const gb = bytes / GB
     return {
       all: (this.#cpu(this.#pids) - before) / gb,
