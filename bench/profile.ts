@@ -7,7 +7,7 @@ import path from 'node:path'
 import { createInterface } from 'node:readline'
 import { parseArgs } from 'node:util'
 import { contestants } from './contestants.ts'
-import { end, machineLine, table } from './harness.ts'
+import { end, firstLine, machineLine, table } from './harness.ts'
 import { OTHERS, ownerOf, rowOf, type Sample, samplesOf } from './reporting/samples.ts'
 import type { Effort } from './workloads/types.ts'
 
@@ -40,9 +40,8 @@ const effort: Effort = {
   connections: [count]
 }
 
+/** What a traced client says first: bytes of a transfer that begins, and of one that is over. */
 interface Line {
-  address?: string
-  /** Bytes of a transfer that begins, and of one that is over. */
   measuring?: number
   measured?: number
 }
@@ -77,8 +76,7 @@ async function record(kind: string, file: string): Promise<{ samples: Sample[]; 
   let perf: ChildProcess | undefined
   let bytes = 0
   try {
-    const { value } = await lines(server).next()
-    const { address } = value as Line
+    const { address } = await firstLine<{ address: string }>(server)
     client.stdin?.write(`${JSON.stringify({ address, serverPid: server.pid })}\n`)
     for await (const { measuring = 0, measured = 0 } of lines(client)) {
       if (measuring > LEAST_BYTES) {
@@ -89,8 +87,15 @@ async function record(kind: string, file: string): Promise<{ samples: Sample[]; 
         break
       }
     }
-    if (perf === undefined) {
-      throw new Error(`${kind} has not moved ${LEAST_BYTES / 1e6} MB: take more --seconds`)
+    if (perf === undefined || bytes === 0) {
+      throw new Error(
+        `${kind} has not moved ${LEAST_BYTES / 1e6} MB: take more --seconds, or fewer streams where it does not allow so many`
+      )
+    }
+    if (perf.exitCode !== null) {
+      throw new Error(
+        `perf record ended with ${perf.exitCode}: it needs root, or sysctl kernel.perf_event_paranoid=-1`
+      )
     }
     const stopped = once(perf, 'exit')
     perf.kill('SIGINT')

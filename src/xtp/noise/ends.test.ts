@@ -32,6 +32,31 @@ describe('a noise connection is closed', () => {
     await end.stream.close()
   })
 
+  it('twice at once, when what waits has been sent', async () => {
+    const end = new NoiseEnd(65_536)
+    const bytes = random.bytes(200_000)
+    end.stream.send(bytes)
+    const closing = Promise.all([end.stream.close(), end.stream.close()])
+    const sent: Uint8Array[] = []
+    while (end.stream.writeBufferLength > 0) {
+      sent.push(...(await end.sent()))
+      assert.equal(end.connection.status, 'open')
+      end.connection.drain()
+    }
+    await closing
+    sent.push(...(await end.sent()))
+    assert.ok(Buffer.from(concat(sent)).equals(bytes))
+    assert.equal(end.stream.status, 'closed')
+  })
+
+  it('after the remote has ended it, with something left to send', async () => {
+    const end = new NoiseEnd(65_536)
+    end.stream.send(random.bytes(200_000))
+    end.connection.onTransportClosed()
+    await end.stream.close()
+    assert.equal(end.stream.status, 'closed')
+  })
+
   it('by the remote', () => {
     const end = new NoiseEnd().listen()
     end.connection.onData(end.message(PART))

@@ -96,8 +96,9 @@ export class NoiseStream extends AbstractMessageStream {
   async close(options: AbortOptions = {}): Promise<void> {
     if (this.writeStatus === 'writable') {
       this.writeStatus = 'closing'
-      await this.#sent(options.signal)
     }
+    // who comes second waits, too: it would end the connection before everything has left
+    await this.#sent(options.signal)
     await this.#stream.close(options)
   }
 
@@ -186,9 +187,9 @@ export class NoiseStream extends AbstractMessageStream {
     }
   }
 
-  /** Nothing waits any more. */
+  /** Nothing waits any more, or it is over already. */
   async #sent(signal?: AbortSignal): Promise<void> {
-    if (this.writeBuffer.byteLength === 0) {
+    if (this.writeBuffer.byteLength === 0 || this.status !== 'open') {
       return
     }
     const { promise, resolve, reject } = Promise.withResolvers<void>()
